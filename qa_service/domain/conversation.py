@@ -1,0 +1,184 @@
+"""The conversation: the waist of the product. Above it only speech code, below it no audio.
+
+A ``Conversation`` carries everything that rules and metrics read: who spoke when (from the channels' speech,
+not from the recogniser), what was recognised with what confidence, and what produced it.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from qa_service.domain.timeline import TimeSpan, union
+
+
+class SpeakerRole(StrEnum):
+    AGENT = "agent"
+    CUSTOMER = "customer"
+    SYSTEM = "system"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRun:
+    """What produced a machine result: enough to produce it again."""
+
+    stage: str
+    engine: str
+    model: str
+    revision: str
+    device: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word (one character in Mandarin), raw as the recogniser wrote it.
+
+    ``text`` keeps the recogniser's leading space, so that joining words gives the raw text back.
+    ``confidence`` is the recogniser's probability in [0, 1].
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One decoding window's output: the recogniser's own doubts apply to all of its words."""
+
+    words: tuple[Word, ...]
+    average_log_probability: float
+    no_speech_probability: float
+    compression_ratio: float
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a recogniser heard on one channel."""
+
+    channel: int
+    language: str
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextOverlay:
+    """Text prepared for matching, computed once when a conversation is stored.
+
+    ``folded`` is the simplified, folded text; ``offsets[i]`` the index in ``Utterance.text`` behind folded
+    character ``i``; ``syllables[i]`` its toneless pinyin (the character itself where it has none).
+    """
+
+    folded: str
+    offsets: tuple[int, ...]
+    syllables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One speaker's words without a long pause.
+
+    ``text`` is for reading (simplified script), ``raw_text`` what the recogniser wrote, character by
+    character aligned with it; ``word_offsets[i]`` is where ``words[i]`` starts in both.
+    ``confidence`` is the mean word confidence weighted by word length.
+    """
+
+    index: int
+    role: SpeakerRole
+    channel: int
+    start: float
+    end: float
+    text: str
+    raw_text: str
+    words: tuple[Word, ...]
+    word_offsets: tuple[int, ...]
+    confidence: float
+    overlay: TextOverlay
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.start, self.end)
+
+    def span_of(self, start: int, end: int) -> TimeSpan:
+        """Time of the folded characters ``[start, end)``; the whole utterance when words carry no times."""
+        if not self.words or start >= end:
+            return self.span
+        first = self._word_at(self.overlay.offsets[start])
+        last = self._word_at(self.overlay.offsets[end - 1])
+        begin = self.words[first].start
+        return TimeSpan(begin, max(begin, self.words[last].end))
+
+    def confidence_of(self, start: int, end: int) -> float:
+        """Mean confidence of the words behind the folded characters ``[start, end)``."""
+        if not self.words or start >= end:
+            return self.confidence
+        first = self._word_at(self.overlay.offsets[start])
+        last = self._word_at(self.overlay.offsets[end - 1])
+        picked = self.words[first : last + 1]
+        return sum(w.confidence for w in picked) / len(picked)
+
+    def quote(self, start: int, end: int) -> str:
+        """The readable text behind the folded characters ``[start, end)``."""
+        if start >= end:
+            return ""
+        return self.text[self.overlay.offsets[start] : self.overlay.offsets[end - 1] + 1]
+
+    def _word_at(self, offset: int) -> int:
+        low, high = 0, len(self.word_offsets) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.word_offsets[middle] <= offset:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Consecutive utterances of one role."""
+
+    role: SpeakerRole
+    start: float
+    end: float
+    utterances: tuple[int, ...]
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpeech:
+    """When one channel carries speech, and how loud it is while it does."""
+
+    channel: int
+    role: SpeakerRole
+    spans: tuple[TimeSpan, ...]
+    level_dbfs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One recording, heard. ``role_source`` says where the roles come from (metadata, site default, unknown)."""
+
+    duration_s: float
+    language: str
+    utterances: tuple[Utterance, ...]
+    turns: tuple[Turn, ...]
+    speech: tuple[ChannelSpeech, ...]
+    role_source: str
+    overlap_measurable: bool
+    provenance: tuple[EngineRun, ...] = field(default=())
+
+    def speech_of(self, role: SpeakerRole) -> tuple[TimeSpan, ...]:
+        return union(span for channel in self.speech if channel.role == role for span in channel.spans)
+
+    def spoken_by(self, role: SpeakerRole) -> tuple[Utterance, ...]:
+        return tuple(u for u in self.utterances if u.role == role)
+
+    @property
+    def roles_known(self) -> bool:
+        return all(channel.role is not SpeakerRole.UNKNOWN for channel in self.speech)

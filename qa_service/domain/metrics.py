@@ -1,0 +1,320 @@
+"""Conversation metrics: the definitions of the service's quality norms, each value with its time spans.
+
+Guarantee: pure; overlap, silence and talk time come from the channels' speech, never from where a recogniser
+happened to cut its segments. Unknown is None, not zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qa_service.domain.call import CallMetadata, HangupSide
+from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.text import fold, is_han, spoken_units
+from qa_service.domain.timeline import TimeSpan, difference, gaps, hull, intersection, total_s, union
+
+ROLES = (SpeakerRole.AGENT, SpeakerRole.CUSTOMER)
+
+BACKCHANNELS = (
+    *[
+        "嗯",
+        "哦",
+        "噢",
+        "喔",
+        "啊",
+        "呃",
+        "唉",
+        "诶",
+        "欸",
+        "对",
+        "好",
+        "好的",
+        "行",
+        "是",
+        "是的",
+        "没错",
+        "可以",
+        "知道",
+        "知道了",
+        "明白",
+        "明白了",
+        "了解",
+    ],
+    *(
+        "uh huh",
+        "mhm",
+        "mm",
+        "hmm",
+        "yeah",
+        "yes",
+        "yep",
+        "ok",
+        "okay",
+        "right",
+        "sure",
+        "i see",
+        "oh",
+        "ah",
+        "no",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricOptions:
+    """Thresholds of the metric definitions; seconds unless the name says otherwise. Configuration, per pack."""
+
+    floor_pause_s: float = 0.5
+    overlap_event_s: float = 0.5
+    interruption_overlap_s: float = 1.0
+    interruption_floor_s: float = 1.0
+    interruption_min_characters: int = 4
+    interruption_min_words: int = 2
+    interruption_success_s: float = 1.0
+    silence_recorded_s: float = 3.0
+    silence_warned_s: float = 5.0
+    silence_notice_s: float = 10.0
+    rate_min_units: int = 5
+    backchannels: tuple[str, ...] = BACKCHANNELS
+
+
+class InterruptionOutcome(StrEnum):
+    SUCCESSFUL = "successful"
+    UNSUCCESSFUL = "unsuccessful"
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """``role`` starts while the other holds the floor. ``violation`` None: cannot be told (indeterminate)."""
+
+    role: SpeakerRole
+    overlap: TimeSpan
+    outcome: InterruptionOutcome
+    violation: bool | None
+    utterances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody speaks, outside telephony holds. ``warned``/``long``: past the second/third threshold."""
+
+    span: TimeSpan
+    previous_role: SpeakerRole | None
+    next_role: SpeakerRole | None
+    warned: bool
+    long: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the end of the other's turn to the start of ``role``'s."""
+
+    role: SpeakerRole
+    span: TimeSpan
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMetrics:
+    """One role. ``speech_rate_per_min``: Han characters + Latin words per minute of its speech."""
+
+    role: SpeakerRole
+    speech: tuple[TimeSpan, ...]
+    speech_s: float
+    talk_ratio: float | None
+    speech_rate_per_min: float | None
+    turn_count: int
+    longest_monologue: TimeSpan | None
+    level_dbfs: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationMetrics:
+    duration_s: float
+    talk: TimeSpan | None
+    roles: tuple[RoleMetrics, ...]
+    overlaps: tuple[TimeSpan, ...]
+    interruptions: tuple[Interruption, ...]
+    interruptions_measurable: bool
+    silences: tuple[Silence, ...]
+    holds: tuple[TimeSpan, ...]
+    latencies: tuple[Latency, ...]
+    hangup_side: HangupSide | None
+    ring_count: int | None
+
+    def of(self, role: SpeakerRole) -> RoleMetrics | None:
+        return next((m for m in self.roles if m.role is role), None)
+
+    @property
+    def overlap_s(self) -> float:
+        return total_s(self.overlaps)
+
+    @property
+    def dead_air_s(self) -> float:
+        return sum(silence.span.duration_s for silence in self.silences)
+
+    @property
+    def hold_s(self) -> float:
+        return total_s(self.holds)
+
+
+def measure(
+    conversation: Conversation, metadata: CallMetadata, options: MetricOptions
+) -> ConversationMetrics:
+    """All metrics of one conversation."""
+    whole = TimeSpan(0.0, conversation.duration_s)
+    speech = union(span for channel in conversation.speech for span in channel.spans)
+    holds = intersection(metadata.hold_spans or (), (whole,))
+    return ConversationMetrics(
+        duration_s=conversation.duration_s,
+        talk=hull(speech) if speech else None,
+        roles=tuple(
+            _of_role(conversation, role, options)
+            for role in ROLES
+            if any(channel.role is role for channel in conversation.speech)
+        ),
+        overlaps=_overlaps(conversation),
+        interruptions=_interruptions(conversation, options),
+        interruptions_measurable=conversation.overlap_measurable and conversation.roles_known,
+        silences=_silences(conversation, speech, holds, options),
+        holds=holds,
+        latencies=_latencies(conversation),
+        hangup_side=metadata.hangup_side,
+        ring_count=metadata.ring_count,
+    )
+
+
+def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> RoleMetrics:
+    speech = conversation.speech_of(role)
+    counted = [u for u in conversation.spoken_by(role) if spoken_units(u.text) >= options.rate_min_units]
+    spoken_s = total_s(intersection(speech, (u.span for u in counted)))
+    units = sum(spoken_units(u.text) for u in counted)
+    turns = [turn for turn in conversation.turns if turn.role is role]
+    levels = [c.level_dbfs for c in conversation.speech if c.role is role and c.level_dbfs is not None]
+    speech_s = total_s(speech)
+    return RoleMetrics(
+        role=role,
+        speech=speech,
+        speech_s=speech_s,
+        talk_ratio=speech_s / conversation.duration_s if conversation.duration_s else None,
+        speech_rate_per_min=60.0 * units / spoken_s if spoken_s > 0 else None,
+        turn_count=len(turns),
+        longest_monologue=max((t.span for t in turns), key=lambda s: s.duration_s, default=None),
+        level_dbfs=levels[0] if levels else None,
+    )
+
+
+def _overlaps(conversation: Conversation) -> tuple[TimeSpan, ...]:
+    if not conversation.overlap_measurable or len(conversation.speech) < 2:
+        return ()
+    first, second = conversation.speech[0].spans, conversation.speech[1].spans
+    return intersection(first, second)
+
+
+def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[Interruption, ...]:
+    if not conversation.overlap_measurable:
+        return ()
+    found: list[Interruption] = []
+    for role, other in (ROLES, ROLES[::-1]):
+        own = union(conversation.speech_of(role), bridge_s=options.floor_pause_s)
+        floor = union(conversation.speech_of(other), bridge_s=options.floor_pause_s)
+        for spurt in own:
+            holder = next((f for f in floor if f.start < spurt.start < f.end), None)
+            if holder is None:
+                continue
+            overlap = TimeSpan(spurt.start, min(spurt.end, holder.end))
+            if overlap.duration_s <= options.overlap_event_s:
+                continue
+            said = [u for u in conversation.spoken_by(role) if u.span.overlap_s(spurt) > 0]
+            long_enough = (
+                overlap.duration_s >= options.interruption_overlap_s
+                and spurt.start - holder.start >= options.interruption_floor_s
+            )
+            found.append(
+                Interruption(
+                    role=role,
+                    overlap=overlap,
+                    outcome=_interruption_outcome(spurt, holder, floor, options),
+                    violation=_is_violation(said, options) if long_enough else False,
+                    utterances=tuple(u.index for u in said),
+                )
+            )
+    return tuple(sorted(found, key=lambda i: i.overlap))
+
+
+def _is_violation(said: Sequence[Utterance], options: MetricOptions) -> bool | None:
+    """Whether the interrupter said more than a backchannel; None when nothing of it was recognised."""
+    if not said:
+        return None
+    return any(says_something(u.text, options) for u in said)
+
+
+def says_something(text: str, options: MetricOptions) -> bool:
+    """At least the configured characters or words remain once backchannels are stripped."""
+    rest = fold(text).text
+    known = sorted((fold(b).text for b in options.backchannels), key=len, reverse=True)
+    stripped = True
+    while stripped and rest:
+        stripped = False
+        for backchannel in known:
+            if backchannel and rest.startswith(backchannel):
+                tail = rest[len(backchannel) :]
+                if is_han(backchannel[-1]) or not tail or tail[0] == " " or is_han(tail[0]):
+                    rest, stripped = tail.lstrip(), True
+                    break
+    han = sum(1 for c in rest if is_han(c))
+    return han >= options.interruption_min_characters or (
+        han == 0 and len(rest.split()) >= options.interruption_min_words
+    )
+
+
+def _interruption_outcome(
+    spurt: TimeSpan, holder: TimeSpan, floor: Sequence[TimeSpan], options: MetricOptions
+) -> InterruptionOutcome:
+    """Successful when the other stops and the interrupter then holds the floor long enough."""
+    held = TimeSpan(holder.end, max(holder.end, spurt.end))
+    alone = difference((held,), floor)
+    won = bool(alone) and alone[0].start == held.start
+    if won and alone[0].duration_s >= options.interruption_success_s:
+        return InterruptionOutcome.SUCCESSFUL
+    return InterruptionOutcome.UNSUCCESSFUL
+
+
+def _silences(
+    conversation: Conversation,
+    speech: tuple[TimeSpan, ...],
+    holds: tuple[TimeSpan, ...],
+    options: MetricOptions,
+) -> tuple[Silence, ...]:
+    """Silences between the first and the last speech: ring and hang-up tail are not dead air."""
+    if not speech:
+        return ()
+    quiet = difference(gaps(speech, hull(speech)), holds)
+    return tuple(
+        Silence(
+            span=span,
+            previous_role=_role_ending_last(conversation, span.start),
+            next_role=_role_starting_first(conversation, span.end),
+            warned=span.duration_s > options.silence_warned_s,
+            long=span.duration_s > options.silence_notice_s,
+        )
+        for span in quiet
+        if span.duration_s > options.silence_recorded_s
+    )
+
+
+def _role_ending_last(conversation: Conversation, time_s: float) -> SpeakerRole | None:
+    ended = [(s.end, c.role) for c in conversation.speech for s in c.spans if s.end <= time_s + 1e-6]
+    return max(ended)[1] if ended else None
+
+
+def _role_starting_first(conversation: Conversation, time_s: float) -> SpeakerRole | None:
+    started = [(s.start, c.role) for c in conversation.speech for s in c.spans if s.start >= time_s - 1e-6]
+    return min(started)[1] if started else None
+
+
+def _latencies(conversation: Conversation) -> tuple[Latency, ...]:
+    return tuple(
+        Latency(later.role, TimeSpan(earlier.end, later.start))
+        for earlier, later in zip(conversation.turns, conversation.turns[1:], strict=False)
+        if earlier.role is not later.role and later.start >= earlier.end
+    )

@@ -1,0 +1,56 @@
+"""Rule results: what a rule says about one conversation, and the evidence for it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.timeline import TimeSpan
+
+
+class Outcome(StrEnum):
+    MET = "met"
+    NOT_MET = "not_met"
+    NOT_APPLICABLE = "not_applicable"
+    UNDETERMINED = "undetermined"
+
+
+class Severity(StrEnum):
+    MINOR = "minor"
+    MAJOR = "major"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where to listen: span in seconds, whose words, the words themselves, and why they count."""
+
+    start: float
+    end: float
+    role: SpeakerRole | None = None
+    quote: str = ""
+    utterances: tuple[int, ...] = ()
+    confidence: float | None = None
+    note: str = ""
+
+    @property
+    def span(self) -> TimeSpan:
+        return TimeSpan(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule on one conversation.
+
+    ``style`` results are reported and never scored. ``same_event_as`` names the rule that already counts the
+    same event, so that one event costs points once and makes one finding. ``reason`` is a stable code that says
+    why a result is undetermined or not applicable.
+    """
+
+    rule: str
+    title: str
+    outcome: Outcome
+    severity: Severity
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+    scored: bool = True
+    same_event_as: str | None = None
