@@ -5,18 +5,19 @@ Samples are float32 arrays in [-1, 1], mono, 16 kHz, unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from qa_service.domain.call import CallMetadata
+from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, TextOverlay, Transcript
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import RuleResult
-from qa_service.domain.scoring import Scorecard
+from qa_service.domain.scoring import Evaluation, Scorecard
 from qa_service.domain.timeline import TimeSpan
 
 if TYPE_CHECKING:
@@ -125,3 +126,171 @@ class RuleEvaluator(Protocol):
     def evaluate(
         self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
     ) -> tuple[RuleResult, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    id: int
+    recording_id: int
+    stage_key: str
+    conversation: Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvaluation:
+    """An evaluation with everything it was made of. ``key`` is unique: same inputs, same row."""
+
+    id: int
+    key: str
+    recording_id: int
+    conversation_id: int
+    pack: str
+    ruleset_digest: str
+    evaluation: Evaluation
+    results: tuple[RuleResult, ...]
+    metrics: ConversationMetrics
+    created_at: datetime
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One unit of work that survives its worker. ``attempts`` counts leases handed out."""
+
+    id: int
+    kind: str
+    key: str
+    recording_id: int
+    payload: Mapping[str, str]
+    state: JobState
+    attempts: int
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+
+
+class RecordingRepository(Protocol):
+    def add(self, blob: StoredBlob, *, path: str) -> tuple[Recording, bool]:
+        """The recording of these bytes, and whether it is new. Safe when two processes add the same bytes."""
+        ...
+
+    def get(self, recording_id: int) -> Recording:
+        """Raises NotFoundError."""
+        ...
+
+    def find(self, reference: str) -> tuple[Recording, ...]:
+        """Recordings whose digest starts with, or whose path or file name is, ``reference``."""
+        ...
+
+    def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None: ...
+
+
+class MetadataRepository(Protocol):
+    def put(self, recording_id: int, metadata: CallMetadata) -> None:
+        """Store, keeping the version number in step when something changed."""
+        ...
+
+    def get(self, recording_id: int) -> CallMetadata:
+        """Empty metadata when none is stored."""
+        ...
+
+
+class ConversationRepository(Protocol):
+    def by_key(self, stage_key: str) -> StoredConversation | None: ...
+
+    def get(self, conversation_id: int) -> StoredConversation:
+        """Raises NotFoundError."""
+        ...
+
+    def add(
+        self, stage_key: str, recording_id: int, conversation: Conversation, *, elapsed_s: float
+    ) -> StoredConversation:
+        """Store with its engine runs; when the key is there already, the stored one wins."""
+        ...
+
+
+class EvaluationRepository(Protocol):
+    def by_key(self, key: str) -> StoredEvaluation | None: ...
+
+    def latest(self, recording_id: int) -> StoredEvaluation | None: ...
+
+    def add(
+        self,
+        key: str,
+        *,
+        conversation: StoredConversation,
+        pack: str,
+        ruleset_digest: str,
+        evaluation: Evaluation,
+        results: Sequence[RuleResult],
+        metrics: ConversationMetrics,
+    ) -> StoredEvaluation:
+        """Store with rule results and open findings; when the key is there already, the stored one wins.
+
+        A finding is opened for each result that needs a person: not met or undetermined, scored or not
+        twice-counted (``same_event_as`` is None and ``scored``).
+        """
+        ...
+
+
+class JobQueue(Protocol):
+    def enqueue(self, kind: str, key: str, recording_id: int, payload: Mapping[str, str]) -> Job:
+        """Queue work under a unique key. A finished or failed job of that key is queued again; a queued or
+        leased one is returned as it is."""
+        ...
+
+    def get(self, job_id: int) -> Job:
+        """Raises NotFoundError."""
+        ...
+
+    def claim(self, owner: str, *, lease_s: float, job_id: int | None = None) -> Job | None:
+        """Lease the oldest job that is queued and due, or whose lease has expired (or just ``job_id``).
+
+        At most one owner ever holds a job.
+        """
+        ...
+
+    def heartbeat(self, job_id: int, owner: str, *, lease_s: float) -> None:
+        """Extend the lease. Raises ConflictError when somebody else holds the job by now."""
+        ...
+
+    def complete(self, job_id: int, owner: str) -> None:
+        """Raises ConflictError when ``owner`` lost the lease."""
+        ...
+
+    def fail(self, job_id: int, owner: str, *, code: str, message: str) -> None: ...
+
+    def retry_later(self, job_id: int, owner: str, *, delay_s: float, code: str, message: str) -> None:
+        """Back to the queue, due after ``delay_s``."""
+        ...
+
+    def free_dead(self, is_dead: Callable[[str], bool]) -> int:
+        """Queue again every leased job whose owner ``is_dead``; returns how many."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving the context without ``commit`` rolls back."""
+
+    @property
+    def recordings(self) -> RecordingRepository: ...
+    @property
+    def metadata(self) -> MetadataRepository: ...
+    @property
+    def conversations(self) -> ConversationRepository: ...
+    @property
+    def evaluations(self) -> EvaluationRepository: ...
+    @property
+    def jobs(self) -> JobQueue: ...
+
+    def commit(self) -> None: ...
+
+
+UnitOfWorkFactory = Callable[[], AbstractContextManager[UnitOfWork]]

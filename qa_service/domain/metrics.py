@@ -16,47 +16,9 @@ from qa_service.domain.timeline import TimeSpan, difference, gaps, hull, interse
 ROLES = (SpeakerRole.AGENT, SpeakerRole.CUSTOMER)
 
 BACKCHANNELS = (
-    *[
-        "嗯",
-        "哦",
-        "噢",
-        "喔",
-        "啊",
-        "呃",
-        "唉",
-        "诶",
-        "欸",
-        "对",
-        "好",
-        "好的",
-        "行",
-        "是",
-        "是的",
-        "没错",
-        "可以",
-        "知道",
-        "知道了",
-        "明白",
-        "明白了",
-        "了解",
-    ],
-    *(
-        "uh huh",
-        "mhm",
-        "mm",
-        "hmm",
-        "yeah",
-        "yes",
-        "yep",
-        "ok",
-        "okay",
-        "right",
-        "sure",
-        "i see",
-        "oh",
-        "ah",
-        "no",
-    ),
+    *("嗯", "哦", "噢", "喔", "啊", "呃", "唉", "诶", "欸", "对", "好", "好的", "行", "是", "是的", "没错"),
+    *("可以", "知道", "知道了", "明白", "明白了", "了解"),
+    *("uh huh", "mhm", "mm", "hmm", "yeah", "yes", "yep", "ok", "okay", "right", "sure", "i see", "oh", "ah"),
 )
 
 
@@ -157,9 +119,7 @@ class ConversationMetrics:
         return total_s(self.holds)
 
 
-def measure(
-    conversation: Conversation, metadata: CallMetadata, options: MetricOptions
-) -> ConversationMetrics:
+def measure(conversation: Conversation, metadata: CallMetadata, options: MetricOptions) -> ConversationMetrics:
     """All metrics of one conversation."""
     whole = TimeSpan(0.0, conversation.duration_s)
     speech = union(span for channel in conversation.speech for span in channel.spans)
