@@ -88,13 +88,17 @@ class SpeechActivity:
 
 
 class VoiceActivityDetector(Protocol):
-    run: EngineRun
+    @property
+    def run(self) -> EngineRun: ...
 
-    def detect(self, audio: DecodedAudio, channel: int) -> SpeechActivity: ...
+    def detect(self, audio: DecodedAudio) -> tuple[SpeechActivity, ...]:
+        """Speech of every channel, in channel order. Speech leaking from the other channel is not speech."""
+        ...
 
 
 class Transcriber(Protocol):
-    run: EngineRun
+    @property
+    def run(self) -> EngineRun: ...
 
     def transcribe(
         self, audio: DecodedAudio, speech: Mapping[int, Sequence[TimeSpan]], *, language: str | None

@@ -1,1 +1,1 @@
-
+"""Recognisers: words with times and confidence from speech spans."""

@@ -1,1 +1,1 @@
-
+"""Text overlays: script, folding and sound, aligned with the recognised words."""

@@ -1,1 +1,1 @@
-
+"""Voice activity: when a channel carries speech."""

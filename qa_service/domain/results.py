@@ -41,9 +41,10 @@ class Evidence:
 class RuleResult:
     """One rule on one conversation.
 
-    ``style`` results are reported and never scored. ``same_event_as`` names the rule that already counts the
+    Results with ``scored`` False are recorded only. ``same_event_as`` names the rule that already counts the
     same event, so that one event costs points once and makes one finding. ``reason`` is a stable code that says
-    why a result is undetermined or not applicable.
+    why a result is undetermined or not applicable. ``style`` lists parts of the script that are reported and never
+    scored: name, and whether they were heard (None: cannot be told).
     """
 
     rule: str
@@ -54,3 +55,4 @@ class RuleResult:
     reason: str = ""
     scored: bool = True
     same_event_as: str | None = None
+    style: tuple[tuple[str, bool | None], ...] = ()

@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f]")
+# Recognisers write 您 and 你, 他 and 她 at random: for matching they are one pronoun each.
+_SAME = str.maketrans({"您": "你", "她": "他", "它": "他", "妳": "你", "祢": "你"})
 _WORDS = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)?|\d")
 
 
@@ -25,7 +27,8 @@ def is_han(character: str) -> bool:
 
 
 def fold(text: str) -> FoldedText:
-    """Fold ``text``: NFKC, lower case, punctuation dropped; a space is kept only between Latin words.
+    """Fold ``text``: NFKC, lower case, pronouns unified, punctuation dropped; a space is kept only between Latin
+    words (digits of one number, however grouped, stay together).
 
     Length never grows by surprise: a character whose folding has several characters (``㎏``) gives each of
     them the same offset.
@@ -34,9 +37,9 @@ def fold(text: str) -> FoldedText:
     offsets: list[int] = []
     gap = False
     for index, source in enumerate(text):
-        for character in unicodedata.normalize("NFKC", source).lower():
+        for character in unicodedata.normalize("NFKC", source).lower().translate(_SAME):
             if character.isalnum():
-                if gap and out and _is_latin(out[-1]) and _is_latin(character):
+                if gap and out and _separate_words(out[-1], character):
                     out.append(" ")
                     offsets.append(index)
                 out.append(character)
@@ -47,8 +50,8 @@ def fold(text: str) -> FoldedText:
     return FoldedText("".join(out), tuple(offsets))
 
 
-def _is_latin(character: str) -> bool:
-    return character.isalnum() and not is_han(character)
+def _separate_words(left: str, right: str) -> bool:
+    return not (is_han(left) or is_han(right) or (left.isdigit() and right.isdigit()))
 
 
 def spoken_units(text: str) -> int:

@@ -1,0 +1,37 @@
+"""Simplified script and toneless pinyin, as overlays on the recognised text.
+
+Guarantee: overlays are aligned character by character with the text they lie on; the raw text is never
+replaced. pypinyin is slow (88 calls/s), so this runs once, when a conversation is stored.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from qa_service.domain.conversation import TextOverlay
+from qa_service.domain.text import fold
+from qa_service.pinyin import syllables
+
+
+class PinyinAnnotator:
+    """Implements ``TextAnnotator`` with OpenCC (t2s) and pypinyin."""
+
+    revision = "opencc-1.4-t2s+pypinyin-0.55"
+
+    @cached_property
+    def _to_simplified(self) -> Any:
+        from opencc import OpenCC
+
+        return OpenCC("t2s").convert
+
+    def simplified(self, raw_text: str, language: str) -> str:
+        if not language.startswith("zh"):
+            return raw_text
+        whole = str(self._to_simplified(raw_text))
+        if len(whole) == len(raw_text):
+            return whole
+        # A phrase conversion changed the length; single characters cannot.
+        return "".join(c if len(s := str(self._to_simplified(c))) != 1 else s for c in raw_text)
+
+    def overlay(self, text: str) -> TextOverlay:
+        folded = fold(text)
+        return TextOverlay(folded.text, folded.offsets, syllables(folded.text))

@@ -1,0 +1,92 @@
+"""Silero VAD v6 (ONNX, shipped inside faster-whisper), streamed.
+
+Guarantee: memory does not grow with the recording; the network's state is carried from block to block, so the
+result equals one pass over the whole channel.
+"""
+
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.vad.regions import RegionOptions, regions, without_leakage
+from qa_service.domain.conversation import EngineRun
+from qa_service.domain.timeline import TimeSpan, total_s
+from qa_service.errors import EngineError
+from qa_service.ports import DecodedAudio, SpeechActivity
+
+FRAME = 512  # samples at 16 kHz: what the network was trained on
+CONTEXT = 64
+BLOCK_FRAMES = 2048  # 65 s a block
+QUIET_DB = -120.0
+REVISION = "silero_vad_v6:4cbf549b8326f60f"
+
+
+class SileroVad:
+    """Implements ``VoiceActivityDetector``."""
+
+    def __init__(self, *, options: RegionOptions | None = None) -> None:
+        self._options = options or RegionOptions()
+
+    @property
+    def run(self) -> EngineRun:
+        options = tuple((name, str(value)) for name, value in sorted(asdict(self._options).items()))
+        return EngineRun("vad", "silero", "silero-vad-v6", REVISION, "cpu", options)
+
+    @cached_property
+    def _session(self) -> Any:
+        try:
+            from faster_whisper.vad import get_vad_model
+        except ImportError as error:
+            raise EngineError(
+                "engine_missing", "faster-whisper is not installed: install the extra 'speech'"
+            ) from error
+        return get_vad_model().session
+
+    def detect(self, audio: DecodedAudio) -> tuple[SpeechActivity, ...]:
+        frame_s = FRAME / audio.sample_rate_hz
+        read = [self._channel(audio, channel) for channel in range(audio.channels)]
+        raw = np.stack([probabilities for probabilities, _ in read])
+        levels = np.stack([level for _, level in read])
+        cleaned = without_leakage(raw, levels, frame_s=frame_s, options=self._options)
+        activities = []
+        for channel in range(audio.channels):
+            spans = regions(cleaned[channel], frame_s=frame_s, duration_s=audio.duration_s, options=self._options)
+            activities.append(SpeechActivity(channel, spans, _level(levels[channel], spans, frame_s)))
+        return tuple(activities)
+
+    def _channel(self, audio: DecodedAudio, channel: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Frame probabilities and frame levels (dBFS) of one channel, each float32 (frame,)."""
+        h = np.zeros((1, 1, 128), dtype=np.float32)
+        c = np.zeros((1, 1, 128), dtype=np.float32)
+        tail = np.zeros(CONTEXT, dtype=np.float32)
+        block_s = BLOCK_FRAMES * FRAME / audio.sample_rate_hz
+        probabilities, levels = [], []
+        start = 0.0
+        while start < audio.duration_s:
+            samples = audio.read(channel, TimeSpan(start, min(start + block_s, audio.duration_s)))
+            start += block_s
+            if not len(samples):
+                break
+            frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
+            context = np.concatenate([tail[None], frames[:-1, -CONTEXT:]])
+            tail = frames[-1, -CONTEXT:]
+            output, h, c = self._session.run(
+                None, {"input": np.concatenate([context, frames], axis=1), "h": h, "c": c}
+            )
+            probabilities.append(np.asarray(output, dtype=np.float32).reshape(-1))
+            power = np.mean(np.square(frames), axis=1)
+            levels.append(np.maximum(10 * np.log10(power + 1e-12), QUIET_DB).astype(np.float32))
+        if not probabilities:
+            return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
+        return np.concatenate(probabilities), np.concatenate(levels)
+
+
+def _level(levels_db: NDArray[np.float32], spans: tuple[TimeSpan, ...], frame_s: float) -> float | None:
+    """Mean power of the speech frames, in dBFS."""
+    if not total_s(spans):
+        return None
+    picked = np.concatenate([levels_db[int(s.start / frame_s) : int(s.end / frame_s) + 1] for s in spans])
+    return float(10 * np.log10(np.mean(10 ** (picked / 10)) + 1e-12))

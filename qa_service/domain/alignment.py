@@ -1,0 +1,141 @@
+"""From channels' speech and recognised words to a conversation.
+
+Guarantee: pure; every word lies in at most one utterance, and a word far from any speech belongs to none:
+recognisers invent words in silence and music, and an invented 「谢谢」 must satisfy no rule.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+
+from qa_service.domain.conversation import (
+    ChannelSpeech,
+    Conversation,
+    EngineRun,
+    SpeakerRole,
+    TextOverlay,
+    Transcript,
+    Turn,
+    Utterance,
+    Word,
+)
+from qa_service.domain.timeline import TimeSpan, union
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentOptions:
+    """``utterance_pause_s``: a longer pause of one speaker ends the utterance; ``word_slack_s``: how far from
+    speech a word's middle may lie and still count (recognisers place words to about ±0.3 s)."""
+
+    utterance_pause_s: float = 0.8
+    word_slack_s: float = 0.5
+
+
+def build_conversation(
+    *,
+    duration_s: float,
+    language: str,
+    speech: Sequence[ChannelSpeech],
+    transcripts: Sequence[Transcript],
+    simplified: Callable[[str, str], str],
+    overlay: Callable[[str], TextOverlay],
+    role_source: str,
+    overlap_measurable: bool,
+    provenance: Sequence[EngineRun],
+    options: AlignmentOptions,
+) -> Conversation:
+    """Assemble the conversation of a recording whose channels are its speakers."""
+    words_of = {t.channel: [w for segment in t.segments for w in segment.words] for t in transcripts}
+    drafts = [
+        (span, channel, words)
+        for channel in speech
+        for span, words in _utterances(channel.spans, words_of.get(channel.channel, []), options)
+    ]
+    drafts.sort(key=lambda draft: (draft[0], draft[1].channel))
+    utterances = tuple(
+        _utterance(index, span, channel, words, language, simplified, overlay)
+        for index, (span, channel, words) in enumerate(drafts)
+    )
+    return Conversation(
+        duration_s=duration_s,
+        language=language,
+        utterances=utterances,
+        turns=turns_of(utterances),
+        speech=tuple(speech),
+        role_source=role_source,
+        overlap_measurable=overlap_measurable,
+        provenance=tuple(provenance),
+    )
+
+
+def _utterances(
+    spans: Sequence[TimeSpan], words: Sequence[Word], options: AlignmentOptions
+) -> list[tuple[TimeSpan, list[Word]]]:
+    """Speech joined over short pauses, with its words; speech without words is no utterance."""
+    joined = union(spans, bridge_s=options.utterance_pause_s)
+    starts = [span.start for span in joined]
+    buckets: list[list[Word]] = [[] for _ in joined]
+    for word in sorted(words, key=lambda w: (w.start, w.end)):
+        middle = (word.start + word.end) / 2
+        after = bisect_left(starts, middle)
+        near = [i for i in (after - 1, after) if 0 <= i < len(joined)]
+        best = min(near, key=lambda i: _distance(joined[i], middle), default=None)
+        if best is not None and _distance(joined[best], middle) <= options.word_slack_s:
+            buckets[best].append(word)
+    return [
+        (span, bucket)
+        for span, bucket in zip(joined, buckets, strict=True)
+        if any(c.isalnum() for word in bucket for c in word.text)
+    ]
+
+
+def _distance(span: TimeSpan, time_s: float) -> float:
+    return max(span.start - time_s, time_s - span.end, 0.0)
+
+
+def _utterance(
+    index: int,
+    span: TimeSpan,
+    channel: ChannelSpeech,
+    words: Sequence[Word],
+    language: str,
+    simplified: Callable[[str, str], str],
+    overlay: Callable[[str], TextOverlay],
+) -> Utterance:
+    first = Word(words[0].text.lstrip(), words[0].start, words[0].end, words[0].confidence)
+    words = (first, *words[1:])
+    raw = "".join(word.text for word in words)
+    text = simplified(raw, language)
+    weights = [sum(c.isalnum() for c in word.text) for word in words]
+    return Utterance(
+        index=index,
+        role=channel.role,
+        channel=channel.channel,
+        start=span.start,
+        end=span.end,
+        text=text,
+        raw_text=raw,
+        words=tuple(words),
+        word_offsets=tuple(accumulate((len(w.text) for w in words[:-1]), initial=0)),
+        confidence=sum(w.confidence * n for w, n in zip(words, weights, strict=True)) / sum(weights),
+        overlay=overlay(text),
+    )
+
+
+def turns_of(utterances: Sequence[Utterance]) -> tuple[Turn, ...]:
+    """Consecutive utterances of one role, in order of their start."""
+    turns = []
+    for role, group in groupby(utterances, key=lambda u: u.role):
+        members = tuple(group)
+        turns.append(Turn(role, members[0].start, max(m.end for m in members), tuple(m.index for m in members)))
+    return tuple(turns)
+
+
+def roles_of(channels: int, agent_channel: int | None) -> tuple[SpeakerRole, ...]:
+    """Role of each channel of a two-channel call; unknown where nobody says which channel the agent is on."""
+    if channels != 2 or agent_channel not in (0, 1):
+        return (SpeakerRole.UNKNOWN,) * channels
+    roles = [SpeakerRole.CUSTOMER, SpeakerRole.CUSTOMER]
+    roles[agent_channel] = SpeakerRole.AGENT
+    return tuple(roles)

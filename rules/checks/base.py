@@ -1,0 +1,35 @@
+"""What every check is: a validated, frozen node that answers with a three-valued verdict."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from qa_service.domain.conversation import SpeakerRole
+from rules.context import Anchor, Context
+from rules.verdict import Verdict
+
+RoleName = Literal["agent", "customer", "any"]
+
+
+def role_of(name: RoleName) -> SpeakerRole | None:
+    return None if name == "any" else SpeakerRole(name)
+
+
+class Check(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def evaluate(self, context: Context) -> Verdict:
+        raise NotImplementedError
+
+    def phrases(self) -> Iterable[str]:
+        """Phrases that this check, or one inside it, looks for."""
+        return ()
+
+    def rules(self) -> Iterable[str]:
+        """Ids of rules whose outcome this check, or one inside it, reads."""
+        return ()
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """Occurrences, for checks that can stand in ``for_each``; None when they cannot be told."""
+        raise NotImplementedError(f"{type(self).__name__} has no occurrences")

@@ -1,0 +1,128 @@
+"""Events of the conversation: silences and waits, interruptions, numbers read out."""
+
+from typing import Literal
+
+import re2
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from qa_service.domain.metrics import Interruption
+from qa_service.domain.results import Evidence
+from qa_service.domain.timeline import TimeSpan, union
+from rules.checks.base import Check, RoleName, role_of
+from rules.context import Anchor, Context, Scope, hit_evidence, within
+from rules.matching import DIGITS, Hit, TurnText
+from rules.verdict import FALSE, TRUE, Verdict, unknown
+
+_JOIN_S = 2.0  # a telephony hold and the silence right beside it are one wait
+
+
+class SilenceCheck(Check):
+    """Somebody is left waiting longer than ``longer_than_s``: nobody speaks, or a telephony hold.
+
+    ``source``: silence only, hold only, or both joined into waits.
+    """
+
+    longer_than_s: NonNegativeFloat = 10.0
+    source: Literal["silence", "hold", "wait"] = "wait"
+
+    def evaluate(self, context: Context) -> Verdict:
+        found = self.anchors(context)
+        return Verdict(True, tuple(a.evidence for a in found)) if found else FALSE
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...]:
+        metrics = context.metrics
+        spans: list[TimeSpan] = []
+        if self.source in ("silence", "wait"):
+            spans += [silence.span for silence in metrics.silences]
+        if self.source in ("hold", "wait"):
+            spans += metrics.holds
+        if self.source == "wait":
+            spans = list(union(spans, bridge_s=_JOIN_S if metrics.holds else 0.0))
+        return tuple(
+            Anchor(span, Evidence(span.start, span.end, note=f"{span.duration_s:.1f} s"))
+            for span in spans
+            if span.duration_s > self.longer_than_s
+        )
+
+
+class InterruptionCheck(Check):
+    """``role`` interrupts the other (domain definition, with its thresholds)."""
+
+    role: RoleName = "agent"
+
+    def evaluate(self, context: Context) -> Verdict:
+        if not context.metrics.interruptions_measurable:
+            known = context.conversation.roles_known
+            return unknown("overlap_not_measurable" if known else "role_unknown")
+        own = [i for i in context.metrics.interruptions if role_of(self.role) in (None, i.role)]
+        happened = [i for i in own if i.violation]
+        if happened:
+            return Verdict(True, tuple(_interruption_evidence(i, context) for i in happened))
+        unclear = [i for i in own if i.violation is None]
+        if unclear:
+            return unknown("low_recognition", tuple(_interruption_evidence(i, context) for i in unclear))
+        return FALSE
+
+
+def _interruption_evidence(interruption: Interruption, context: Context) -> Evidence:
+    said = [context.conversation.utterances[i] for i in interruption.utterances]
+    return Evidence(
+        interruption.overlap.start,
+        interruption.overlap.end,
+        interruption.role,
+        said[0].text if said else "",
+        interruption.utterances,
+        said[0].confidence if said else None,
+        f"{interruption.overlap.duration_s:.1f} s overlap, {interruption.outcome.value}",
+    )
+
+
+class DigitsCheck(Check):
+    """``role`` reads out a number of at least ``length`` digits.
+
+    With one of the ``named`` words up to ``reach`` characters before it the number convicts; with one of
+    ``harmless`` it is ignored (an order number, a hotline); otherwise, below ``certain_length``, a person looks.
+    """
+
+    role: RoleName = "agent"
+    scope: Scope = Scope()
+    length: PositiveInt = 11
+    certain_length: PositiveInt = 15
+    named: tuple[str, ...] = Field(min_length=1)
+    harmless: tuple[str, ...] = ()
+    reach: PositiveInt = 14
+
+    def evaluate(self, context: Context) -> Verdict:
+        if not context.role_known(role_of(self.role)):
+            return unknown("role_unknown")
+        window = context.window(self.scope, role_of(self.role))
+        if window is None:
+            return FALSE
+        sure: list[Evidence] = []
+        doubtful: list[Evidence] = []
+        for text in context.texts:
+            if role_of(self.role) not in (None, text.role):
+                continue
+            for hit, before in self._numbers(text):
+                if not within(hit.span, window) or any(word in before for word in self.harmless):
+                    continue
+                certain = any(word in before for word in self.named) or hit.end - hit.start >= self.certain_length
+                evidence = hit_evidence(hit, context.conversation, "number read out")
+                (sure if certain else doubtful).append(evidence)
+        if sure:
+            return Verdict(True, tuple(sure))
+        return unknown("unnamed_number", tuple(doubtful)) if doubtful else Verdict(False, TRUE.evidence)
+
+    def _numbers(self, text: TurnText) -> list[tuple[Hit, str]]:
+        found = []
+        for match in re2.finditer(f"[{DIGITS} ]{{{self.length},}}", text.text):
+            start, end = match.start(), match.end()
+            digits = match.group().replace(" ", "")
+            if len(digits) < self.length:
+                continue
+            start += len(match.group()) - len(match.group().lstrip())
+            end -= len(match.group()) - len(match.group().rstrip())
+            span, quote, utterances, confidence = text.locate(start, end)
+            hit = Hit("{digits}", text.role, span, quote, utterances, confidence, True, text.index, start, end)
+            found.append((hit, text.text[max(0, start - self.reach) : start]))
+        return found

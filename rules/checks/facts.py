@@ -1,0 +1,101 @@
+"""Facts beside the words: metrics, call metadata, other rules' outcomes."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+from pydantic import model_validator
+
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.metrics import ConversationMetrics, RoleMetrics
+from qa_service.domain.results import Evidence, Outcome
+from rules.checks.base import Check
+from rules.context import Context
+from rules.verdict import FALSE, TRUE, Verdict, unknown
+
+METRICS: Final[dict[str, Callable[[ConversationMetrics, RoleMetrics | None], float | None]]] = {
+    "duration_s": lambda m, _: m.duration_s,
+    "duration_without_hold_s": lambda m, _: m.duration_s - m.hold_s,
+    "overlap_s": lambda m, _: m.overlap_s,
+    "dead_air_s": lambda m, _: m.dead_air_s,
+    "closing_silence_s": lambda m, _: m.duration_s - m.talk.end if m.talk else None,
+    "speech_s": lambda _, r: r.speech_s if r else None,
+    "talk_ratio": lambda _, r: r.talk_ratio if r else None,
+    "speech_rate_per_min": lambda _, r: r.speech_rate_per_min if r else None,
+    "turn_count": lambda _, r: float(r.turn_count) if r else None,
+    "longest_monologue_s": lambda _, r: r.longest_monologue.duration_s if r and r.longest_monologue else None,
+}
+
+
+class MetricCheck(Check):
+    """A metric lies above and/or below a bound. Unknown stays unknown."""
+
+    name: str
+    role: Literal["agent", "customer"] | None = None
+    above: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "MetricCheck":
+        if self.name not in METRICS:
+            raise ValueError(f"unknown metric {self.name!r}: one of {', '.join(METRICS)}")
+        if self.above is None and self.below is None:
+            raise ValueError("a metric check needs `above` or `below`")
+        return self
+
+    def evaluate(self, context: Context) -> Verdict:
+        role = SpeakerRole(self.role) if self.role else None
+        if not context.role_known(role):
+            return unknown("role_unknown")
+        value = METRICS[self.name](context.metrics, context.metrics.of(role) if role else None)
+        if value is None:
+            return unknown("metric_unknown")
+        inside = (self.above is None or value > self.above) and (self.below is None or value < self.below)
+        span = context.metrics.talk or context.whole
+        evidence = Evidence(span.start, span.end, role, note=f"{self.name} {value:.1f}")
+        return Verdict(inside, (evidence,))
+
+
+class MetadataCheck(Check):
+    """A metadata field has one of the values, or reaches a number. ``when_unknown`` says what no value means."""
+
+    field: str
+    equals: str | int | tuple[str | int, ...] | None = None
+    at_least: float | None = None
+    known: bool | None = None
+    when_unknown: Literal["unknown", "true", "false"] = "unknown"
+
+    @model_validator(mode="after")
+    def _has_field(self) -> "MetadataCheck":
+        fields = CallMetadata.__dataclass_fields__
+        if self.field not in fields:
+            raise ValueError(f"unknown metadata field {self.field!r}: one of {', '.join(fields)}")
+        return self
+
+    def evaluate(self, context: Context) -> Verdict:
+        value = getattr(context.metadata, self.field)
+        if self.known is not None:
+            return TRUE if (value is not None) is self.known else FALSE
+        if value is None:
+            answers = {"true": TRUE, "false": FALSE, "unknown": unknown(f"metadata_unknown:{self.field}")}
+            return answers[self.when_unknown]
+        if self.at_least is not None:
+            return TRUE if float(value) >= self.at_least else FALSE
+        wanted = self.equals if isinstance(self.equals, tuple) else (self.equals,)
+        return TRUE if value in wanted else FALSE
+
+
+class RuleCheck(Check):
+    """Another rule's outcome."""
+
+    id: str
+    outcome: Outcome
+
+    def rules(self) -> Iterable[str]:
+        return (self.id,)
+
+    def evaluate(self, context: Context) -> Verdict:
+        outcome = context.outcomes[self.id]
+        if outcome is Outcome.UNDETERMINED and self.outcome is not Outcome.UNDETERMINED:
+            return unknown(f"rule_undetermined:{self.id}")
+        return TRUE if outcome is self.outcome else FALSE

@@ -1,0 +1,46 @@
+"""Combinations of conditions, three-valued."""
+
+from collections.abc import Iterable
+
+from pydantic import PositiveInt, SerializeAsAny
+
+from rules.checks.base import Check
+from rules.context import Context
+from rules.verdict import Verdict, at_least, conjunction, disjunction, negation
+
+
+class _Group(Check):
+    of: tuple[SerializeAsAny[Check], ...]
+
+    def phrases(self) -> Iterable[str]:
+        return (p for check in self.of for p in check.phrases())
+
+    def rules(self) -> Iterable[str]:
+        return (r for check in self.of for r in check.rules())
+
+    def _verdicts(self, context: Context) -> list[Verdict]:
+        return [check.evaluate(context) for check in self.of]
+
+
+class All(_Group):
+    def evaluate(self, context: Context) -> Verdict:
+        return conjunction(self._verdicts(context))
+
+
+class Any(_Group):
+    def evaluate(self, context: Context) -> Verdict:
+        return disjunction(self._verdicts(context))
+
+
+class AtLeast(_Group):
+    count: PositiveInt
+
+    def evaluate(self, context: Context) -> Verdict:
+        return at_least(self.count, self._verdicts(context))
+
+
+class Not(_Group):
+    """Exactly one condition; what was required below becomes forbidden, and the other way round."""
+
+    def evaluate(self, context: Context) -> Verdict:
+        return negation(self.of[0].evaluate(context.at(context.position.negated)))

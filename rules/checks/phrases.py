@@ -1,0 +1,144 @@
+"""Phrases: was it said?"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from rules.checks.base import Check, RoleName, role_of
+from rules.context import Anchor, Context, Position, Scope, hit_evidence, utterance_evidence, within
+from rules.matching import Hit, TurnText, joined
+from rules.verdict import FALSE, Verdict, unknown
+
+Homophones = Literal["accept", "review", "off"]
+
+# Doubt favours the agent: a required phrase may be heard by its sound alone, a forbidden one never convicts so.
+_DEFAULT: dict[Position, Homophones] = {
+    Position.REQUIRE: "accept",
+    Position.FORBID: "review",
+    Position.TRIGGER: "off",
+}
+
+
+class Lexicon(BaseModel):
+    """A named list of phrases with its exceptions.
+
+    ``not_preceded_by``/``not_followed_by``: words that, within ``reach`` characters, make a hit harmless
+    (「不敢保证」). ``except_in``: longer phrases in which it does not count (保证金). ``homophones`` overrides
+    what a match by sound alone means; ``min_sound_characters`` keeps short phrases from matching by sound.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    phrases: tuple[str, ...] = Field(min_length=1)
+    not_preceded_by: tuple[str, ...] = ()
+    not_followed_by: tuple[str, ...] = ()
+    except_in: tuple[str, ...] = ()
+    reach: PositiveInt = 6
+    homophones: Homophones | None = None
+    min_sound_characters: PositiveInt = 2
+
+    def all_phrases(self) -> Iterable[str]:
+        yield from self.phrases
+        yield from self.except_in
+
+    def allows(self, hit: Hit, text: TurnText, context: Context) -> bool:
+        if any(word in text.text[max(0, hit.start - self.reach) : hit.start] for word in self.not_preceded_by):
+            return False
+        if any(word in text.text[hit.end : hit.end + self.reach] for word in self.not_followed_by):
+            return False
+        return not any(
+            other.turn == hit.turn and other.start < hit.end and hit.start < other.end
+            for phrase in self.except_in
+            for other in context.hits.get(phrase, ())
+            if other.spelled
+        )
+
+
+class PhraseCheck(Check):
+    """True when one of the phrases is said by ``role`` in ``scope`` (at least ``times`` times)."""
+
+    role: RoleName = "agent"
+    scope: Scope = Scope()
+    lexicons: tuple[Lexicon, ...] = Field(min_length=1)
+    homophones: Homophones | None = None
+    times: PositiveInt = 1
+
+    def phrases(self) -> Iterable[str]:
+        return (p for lexicon in self.lexicons for p in lexicon.all_phrases())
+
+    def evaluate(self, context: Context) -> Verdict:
+        role = role_of(self.role)
+        if not context.role_known(role):
+            return unknown("role_unknown")
+        window = context.window(self.scope, role)
+        if window is None:
+            return self._nothing_said(context)
+        sure, doubtful = self._hits(context)
+        if len(sure) >= self.times:
+            return Verdict(True, tuple(hit_evidence(h, context.conversation) for h in sure))
+        if len(sure) + len(doubtful) >= self.times:
+            by_sound = not any(h.spelled for h in doubtful)
+            return unknown(
+                "homophone_only" if by_sound else "low_confidence",
+                tuple(hit_evidence(h, context.conversation) for h in (*sure, *doubtful)),
+            )
+        inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
+        edge = inside[-1:] if self.scope.from_end else inside[:1]
+        absent = tuple(utterance_evidence(u, "not said here") for u in edge)
+        coverage = context.coverage(window, role)
+        needed = (
+            context.recognition.require_coverage
+            if context.position is Position.REQUIRE
+            else context.recognition.forbid_coverage
+        )
+        if coverage is not None and coverage < needed:
+            return unknown("low_recognition", absent)
+        return Verdict(False, absent)
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """One anchor an utterance that contains a hit."""
+        if not context.role_known(role_of(self.role)):
+            return None
+        if context.window(self.scope, role_of(self.role)) is None:
+            return ()
+        sure, doubtful = self._hits(context)
+        found: dict[int, Anchor] = {}
+        for hits, certain in ((sure, True), (doubtful, False)):
+            for hit in hits:
+                found.setdefault(
+                    hit.utterances[0], Anchor(hit.span, hit_evidence(hit, context.conversation), certain)
+                )
+        return tuple(sorted(found.values(), key=lambda a: a.span))
+
+    def _nothing_said(self, context: Context) -> Verdict:
+        """The scope is empty: not said, unless the role is never heard at all (a dead or unheard channel)."""
+        role = role_of(self.role)
+        if context.position is Position.REQUIRE and not context.utterances(role):
+            return unknown("role_not_heard")
+        return FALSE
+
+    def _hits(self, context: Context) -> tuple[list[Hit], list[Hit]]:
+        """Hits in scope: those that count, and those in doubt."""
+        role = role_of(self.role)
+        window = context.window(self.scope, role)
+        if window is None:
+            return [], []
+        sure: list[Hit] = []
+        doubtful: list[Hit] = []
+        threshold = (
+            context.recognition.accept_confidence
+            if context.position is Position.REQUIRE
+            else context.recognition.convict_confidence
+        )
+        for lexicon in self.lexicons:
+            mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
+            found = (h for phrase in lexicon.phrases for h in context.hits.get(phrase, ()))
+            for hit in joined(h for h in found if role in (None, h.role) and within(h.span, window)):
+                if not lexicon.allows(hit, context.texts[hit.turn], context):
+                    continue
+                if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
+                    continue
+                certain = hit.confidence >= threshold and (hit.spelled or mode == "accept")
+                (sure if certain else doubtful).append(hit)
+        return list(joined(sure)), list(joined(doubtful))

@@ -1,0 +1,184 @@
+"""Evaluating a rule set: pure, from a conversation, its metrics and its metadata to rule results.
+
+Guarantee: deterministic and free of side effects; unknown never becomes not met.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.conversation import Conversation
+from qa_service.domain.metrics import ConversationMetrics, MetricOptions
+from qa_service.domain.results import Evidence, Outcome, RuleResult
+from qa_service.domain.scoring import Scorecard
+from rules.context import Anchor, Context, Position
+from rules.matching import PhraseBook, turn_texts
+from rules.schema import Pack, Rule, ScorecardModel
+from rules.verdict import Verdict, negation
+
+# Raised whenever the same pack would judge the same conversation differently.
+ENGINE_REVISION = "1"
+
+
+class RuleSet:
+    """A compiled pack with its scorecard. Implements ``RuleEvaluator``."""
+
+    def __init__(self, pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> None:
+        self._settings = pack
+        self._rules = _in_order(rules)
+        self._book = PhraseBook(p for rule in self._rules for check in rule.checks() for p in check.phrases())
+        self.pack = pack.pack
+        self.scorecard: Scorecard = scorecard.scorecard_of()
+        self.metric_options: MetricOptions = pack.metrics.options()
+        self.digest = _digest(pack, self._rules, scorecard)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self._rules
+
+    def evaluate(
+        self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
+    ) -> tuple[RuleResult, ...]:
+        texts = turn_texts(conversation)
+        outcomes: dict[str, Outcome] = {}
+        context = Context(
+            conversation,
+            metrics,
+            metadata,
+            self._settings.recognition,
+            texts,
+            self._book.search(texts),
+            outcomes,
+        )
+        results: dict[str, RuleResult] = {}
+        for rule in self._rules:
+            results[rule.rule] = _judge(rule, context)
+            outcomes[rule.rule] = results[rule.rule].outcome
+        return tuple(_shared_event(rule, results) for rule in sorted(self._rules, key=lambda r: r.rule))
+
+
+def _judge(rule: Rule, context: Context) -> RuleResult:
+    result = RuleResult(rule.rule, rule.title, Outcome.NOT_APPLICABLE, rule.severity, scored=rule.scored)
+    if rule.applies_when is not None:
+        applies = rule.applies_when.evaluate(context.at(Position.TRIGGER))
+        if applies.value is False:
+            return replace(result, reason="situation_absent")
+        if applies.value is None:
+            verdict = _answer(rule, context)
+            if verdict.value is True:
+                return replace(result, outcome=Outcome.MET)
+            return _undetermined(result, applies.reason, applies.evidence)
+    style = tuple((name, check.evaluate(context.at(Position.REQUIRE)).value) for name, check in rule.style.items())
+    result = replace(result, style=style)
+    if rule.for_each is None:
+        verdict = _answer(rule, context)
+        if verdict.value is None:
+            return _undetermined(result, verdict.reason, verdict.evidence)
+        evidence = verdict.evidence if rule.require is not None or not verdict.value else ()
+        return replace(result, outcome=Outcome.MET if verdict.value else Outcome.NOT_MET, evidence=evidence)
+    return _judge_each(rule, result, context)
+
+
+def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
+    """One verdict an occurrence; one violation is enough, one doubt keeps the rule from being met."""
+    assert rule.for_each is not None
+    anchors = rule.for_each.anchors(context.at(Position.TRIGGER))
+    if anchors is None:
+        return _undetermined(result, "role_unknown", ())
+    broken: list[Evidence] = []
+    doubtful: list[Evidence] = []
+    kept: list[Evidence] = []
+    reason = ""
+    for anchor in anchors:
+        sure = anchor.sure
+        if rule.only_when is not None:
+            selected = rule.only_when.evaluate(context.at(Position.TRIGGER, anchor))
+            if selected.value is False:
+                continue
+            sure = sure and selected.value is True
+        verdict = _answer(rule, context, anchor)
+        if verdict.value is True:
+            if sure:
+                kept.extend(_of_occurrence(rule, anchor, verdict))
+        elif verdict.value is False and sure:
+            broken.extend(_of_occurrence(rule, anchor, verdict))
+        elif verdict.value is False or sure:
+            doubtful.extend(_of_occurrence(rule, anchor, verdict))
+            reason = reason or verdict.reason or "situation_unsure"
+    if broken:
+        return replace(result, outcome=Outcome.NOT_MET, evidence=_sorted(broken))
+    if doubtful:
+        return _undetermined(result, reason, _sorted(doubtful))
+    if kept:
+        return replace(result, outcome=Outcome.MET, evidence=_sorted(kept) if rule.require is not None else ())
+    return replace(result, reason="situation_absent")
+
+
+def _of_occurrence(rule: Rule, anchor: Anchor, verdict: Verdict) -> tuple[Evidence, ...]:
+    """For a forbidden thing the words themselves, with what provoked them; for a missing one, the occurrence."""
+    if rule.forbid is not None or verdict.value is True:
+        return (*verdict.evidence, anchor.evidence)
+    return (anchor.evidence,)
+
+
+def _answer(rule: Rule, context: Context, anchor: Anchor | None = None) -> Verdict:
+    """True when the rule is kept, with the evidence either way."""
+    if rule.require is not None:
+        return rule.require.evaluate(context.at(Position.REQUIRE, anchor))
+    assert rule.forbid is not None
+    return negation(rule.forbid.evaluate(context.at(Position.FORBID, anchor)))
+
+
+def _undetermined(result: RuleResult, reason: str, evidence: tuple[Evidence, ...]) -> RuleResult:
+    return replace(result, outcome=Outcome.UNDETERMINED, reason=reason, evidence=evidence)
+
+
+def _sorted(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    return tuple(sorted(dict.fromkeys(evidence), key=lambda e: (e.start, e.end)))
+
+
+def _shared_event(rule: Rule, results: dict[str, RuleResult]) -> RuleResult:
+    """Mark a violation whose every piece of evidence another rule already counts: one event costs once."""
+    result = results[rule.rule]
+    if result.outcome is not Outcome.NOT_MET:
+        return result
+    for other in rule.same_event_as:
+        counted = results.get(other)
+        if (
+            counted is not None
+            and counted.outcome is Outcome.NOT_MET
+            and result.evidence
+            and all(
+                any(mine.span.overlap_s(theirs.span) > 0 for theirs in counted.evidence)
+                for mine in result.evidence
+            )
+        ):
+            return replace(result, same_event_as=other)
+    return result
+
+
+def _in_order(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Rules after those whose outcome they read. Raises CycleError."""
+    by_id = {rule.rule: rule for rule in rules}
+    graph = {
+        rule.rule: sorted({r for check in rule.checks() for r in check.rules()})
+        for rule in sorted(rules, key=lambda r: r.rule)
+    }
+    return tuple(by_id[name] for name in TopologicalSorter(graph).static_order())
+
+
+def _digest(pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> str:
+    content = {
+        "engine": ENGINE_REVISION,
+        "pack": pack.model_dump(mode="json"),
+        "rules": [rule.model_dump(mode="json") for rule in sorted(rules, key=lambda r: r.rule)],
+        "scorecard": scorecard.model_dump(mode="json"),
+    }
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+__all__ = ["ENGINE_REVISION", "CycleError", "RuleSet"]

@@ -1,0 +1,118 @@
+"""The shape of a rule pack: rules, pack settings, scorecards. Edges are pydantic and forbid unknown keys."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, SerializeAsAny, model_validator
+
+from qa_service.domain.metrics import MetricOptions
+from qa_service.domain.results import Severity
+from qa_service.domain.scoring import Fatal, Scorecard, ScorecardItem, ScorecardSection
+from rules.checks import Check
+from rules.context import Recognition
+
+Identifier = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Model):
+    """One rule.
+
+    ``require``: must hold, else not met. ``forbid``: must not happen, else not met. ``applies_when``: otherwise
+    not applicable. ``for_each``: the occurrences to judge one by one, filtered by ``only_when``; without any
+    the rule is not applicable. ``same_event_as``: rules that already count the same event.
+    """
+
+    rule: str = Identifier
+    title: str
+    severity: Severity
+    rationale: str = ""
+    references: tuple[str, ...] = ()
+    scored: bool = True
+    applies_when: SerializeAsAny[Check] | None = None
+    for_each: SerializeAsAny[Check] | None = None
+    only_when: SerializeAsAny[Check] | None = None
+    require: SerializeAsAny[Check] | None = None
+    forbid: SerializeAsAny[Check] | None = None
+    style: dict[str, SerializeAsAny[Check]] = {}
+    same_event_as: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_question(self) -> "Rule":
+        if (self.require is None) == (self.forbid is None):
+            raise ValueError("a rule has exactly one of `require` and `forbid`")
+        if self.only_when is not None and self.for_each is None:
+            raise ValueError("`only_when` filters the occurrences of `for_each`, which is missing")
+        return self
+
+    def checks(self) -> Iterable[Check]:
+        named = (self.applies_when, self.for_each, self.only_when, self.require, self.forbid)
+        yield from (check for check in named if check is not None)
+        yield from self.style.values()
+
+
+class MetricSettings(_Model):
+    """Overrides of the metric thresholds (``MetricOptions``); what is not given keeps its default."""
+
+    floor_pause_s: PositiveFloat | None = None
+    overlap_event_s: PositiveFloat | None = None
+    interruption_overlap_s: PositiveFloat | None = None
+    interruption_floor_s: PositiveFloat | None = None
+    interruption_min_characters: int | None = None
+    interruption_min_words: int | None = None
+    interruption_success_s: PositiveFloat | None = None
+    silence_recorded_s: PositiveFloat | None = None
+    silence_warned_s: PositiveFloat | None = None
+    silence_notice_s: PositiveFloat | None = None
+    rate_min_units: int | None = None
+    backchannels: tuple[str, ...] | None = None
+
+    def options(self) -> MetricOptions:
+        return MetricOptions(**{k: v for k, v in self if v is not None})
+
+
+class Pack(_Model):
+    """``pack.yaml``: what holds for all rules of the pack."""
+
+    pack: str = Identifier
+    title: str
+    language: Literal["zh", "en"]
+    scorecard: str = Identifier
+    recognition: Recognition = Recognition()
+    metrics: MetricSettings = MetricSettings()
+
+
+class ItemModel(_Model):
+    rule: str = Identifier
+    points: PositiveFloat
+    fatal: Fatal = Fatal.NONE
+
+
+class SectionModel(_Model):
+    name: str = Identifier
+    title: str
+    items: tuple[ItemModel, ...] = Field(min_length=1)
+
+
+class ScorecardModel(_Model):
+    scorecard: str = Identifier
+    title: str
+    coverage_floor: float = Field(default=0.6, ge=0.0, le=1.0)
+    sections: tuple[SectionModel, ...] = Field(min_length=1)
+
+    def scorecard_of(self) -> Scorecard:
+        return Scorecard(
+            self.scorecard,
+            self.coverage_floor,
+            tuple(
+                ScorecardSection(
+                    section.name,
+                    section.title,
+                    tuple(ScorecardItem(i.rule, i.points, i.fatal) for i in section.items),
+                )
+                for section in self.sections
+            ),
+        )
