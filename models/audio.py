@@ -1,9 +1,10 @@
 """Decoding of recordings with FFmpeg (PyAV) into 16 kHz audio that is read piece by piece.
 
-Guarantee: what comes out is what the file says, sample by sample and at the right second, or a coded
-error says what is wrong with the file. Lost or invented samples are errors, never silence: a shifted
-quote is worse than a recording that has to be exported again. Memory does not grow with the length of
-the recording: samples go to unlinked temporary files, which a crash cannot leave behind.
+Guarantee: every sample comes out at its second, or a coded error says what is wrong with the file. Lost
+samples are an error, never skipped: a shifted quote is worse than a recording that has to be exported
+again. What cannot be known is not claimed: an Ogg file, or an MP3 without a frame count, may have been cut
+short. Memory does not grow with the length of the recording: samples go to unlinked temporary files, which
+a crash cannot leave behind.
 """
 
 from __future__ import annotations
@@ -160,11 +161,21 @@ def _open_file(path: Path) -> BinaryIO:
         ) from error
 
 
+class _Nameless:
+    """A file that hides its name: FFmpeg would take a text called ``x.flac`` for FLAC, and may not know a stored
+    blob, which has no extension. So the content alone decides, wherever the file lies."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+
 def _decode_into(writer: _SpoolWriter, source: BinaryIO, path: Path) -> None:
     promise = read_promise(source)
     try:
         # Tags in another encoding than UTF-8 are ordinary and none of our business.
-        container = av.open(source, mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
+        container = av.open(_Nameless(source), mode="r", options=_OPEN_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise _not_audio(path) from error
     with container:

@@ -25,8 +25,12 @@ def read_promise(source: BinaryIO) -> LengthPromise:
         head = source.read(12)
         if head[:4] == b"RIFF" and head[8:] == b"WAVE":
             return LengthPromise(duration_s=_wav_duration_s(source))
+        if head[:4] == b"fLaC":
+            # STREAMINFO's 36-bit sample count (RFC 9639 section 8.2); 0 is "unknown".
+            count = source.read(14)[9:14]
+            return LengthPromise(kept_by_ffmpeg=len(count) == 5 and (count[0] & 0x0F, *count[1:]) != (0,) * 5)
         source.seek(0)
-        return LengthPromise(kept_by_ffmpeg=head[:4] == b"fLaC" or _has_frame_count(source))
+        return LengthPromise(kept_by_ffmpeg=_has_frame_count(source))
     finally:
         source.seek(0)
 
@@ -34,10 +38,14 @@ def read_promise(source: BinaryIO) -> LengthPromise:
 # PCM integer, PCM float, A-law, mu-law, extensible (mmreg.h): a fixed number of bytes a second.
 _FIXED_RATE_TAGS = frozenset({1, 3, 6, 7, 0xFFFE})
 
+_MAX_CHUNKS = 1000  # a hostile file could hold millions of empty ones
+
 
 def _wav_duration_s(source: BinaryIO) -> float | None:
     bytes_per_s = 0
-    while len(header := source.read(8)) == 8:
+    for _ in range(_MAX_CHUNKS):
+        if len(header := source.read(8)) < 8:
+            break
         name, size = struct.unpack("<4sI", header)
         start = source.tell()
         if name == b"fmt " and len(form := source.read(14)) == 14:

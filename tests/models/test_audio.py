@@ -1,0 +1,337 @@
+"""The decoder: every sample at its second, every bad file its own code, nothing left behind."""
+
+import itertools
+import math
+import resource
+import struct
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.audio import PyAvDecoder
+from qa_service.domain.timeline import TimeSpan
+from qa_service.errors import InputError, TransientError
+
+WHOLE = TimeSpan(0.0, math.inf)
+
+
+@pytest.fixture
+def decoder(tmp_path: Path) -> PyAvDecoder:
+    return PyAvDecoder(spool_dir=tmp_path / "spool")
+
+
+def noise(duration_s: float, *, rate_hz: int = 8000, channels: int = 2) -> NDArray[np.float32]:
+    """float32 (time, channel)."""
+    shape = (round(duration_s * rate_hz), channels)
+    return (np.random.default_rng(7).standard_normal(shape) * 0.1).clip(-1, 1).astype(np.float32)
+
+
+def write(path: Path, samples: NDArray[np.float32], *, rate_hz: int = 8000, subtype: str | None = None) -> Path:
+    sf.write(path, samples, rate_hz, subtype=subtype, format="OGG" if path.suffix == ".opus" else None)
+    return path
+
+
+def fails(decoder: PyAvDecoder, path: Path, code: str) -> InputError:
+    with pytest.raises(InputError) as caught, decoder.decode(path):
+        pass
+    assert caught.value.code == code
+    assert ": " in caught.value.message  # what is wrong: what to do
+    assert "\n" not in caught.value.message
+    assert caught.value.context["path"] == str(path)
+    return caught.value
+
+
+# --- what comes out ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "PCM_U8", "ULAW", "ALAW"])
+def test_samples_at_the_target_rate_pass_unchanged(tmp_path: Path, decoder: PyAvDecoder, subtype: str) -> None:
+    path = write(tmp_path / "a.wav", noise(0.5, rate_hz=16000), rate_hz=16000, subtype=subtype)
+    expected, _ = sf.read(path, dtype="float32", always_2d=True)
+    with decoder.decode(path) as audio:
+        assert (audio.channels, audio.duration_s, audio.sample_rate_hz) == (2, 0.5, 16000)
+        for channel in (0, 1):
+            read = audio.read(channel, WHOLE)
+            assert read.dtype == np.float32
+            np.testing.assert_allclose(read, expected[:, channel], atol=0.5 / 32768)
+
+
+# Measured 2026-11-21 by this test: no offset in any of them. Opus' pre-skip and the delay in an MP3's LAME tag are
+# taken off; without that tag an MP3 keeps its encoder's delay, hence the wider bound.
+@pytest.mark.parametrize(
+    ("suffix", "subtype", "tolerance_s"),
+    [(".wav", "PCM_16", 0.001), (".flac", None, 0.001), (".ogg", "VORBIS", 0.001), (".opus", "OPUS", 0.001),
+     (".mp3", None, 0.060)],
+)  # fmt: skip
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
+def test_an_impulse_stays_at_its_time(
+    tmp_path: Path, decoder: PyAvDecoder, suffix: str, subtype: str | None, tolerance_s: float, rate_hz: int
+) -> None:
+    samples = np.zeros((rate_hz * 8, 2), np.float32)
+    samples[round(1.25 * rate_hz), 0] = 0.9
+    samples[round(6.5 * rate_hz), 1] = 0.9
+    path = write(tmp_path / f"a{suffix}", samples, rate_hz=rate_hz, subtype=subtype)
+    with decoder.decode(path) as audio:
+        for channel, time_s in ((0, 1.25), (1, 6.5)):
+            found_s = int(np.argmax(np.abs(audio.read(channel, WHOLE)))) / audio.sample_rate_hz
+            assert found_s == pytest.approx(time_s, abs=tolerance_s)
+        assert audio.duration_s == pytest.approx(8.0, abs=0.05)  # FFmpeg drops a Vorbis file's last 32 ms
+
+
+@pytest.mark.parametrize("rate_hz", [6000, 8000, 11025, 22050, 44100, 192000])
+def test_any_rate_becomes_16_khz_of_the_same_duration(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -> None:
+    time_s = np.arange(rate_hz * 5) / rate_hz
+    tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+    with decoder.decode(write(tmp_path / "a.wav", tone, rate_hz=rate_hz)) as audio:
+        assert audio.channels == 1
+        assert audio.duration_s == pytest.approx(5.0, abs=1 / 16000)
+        read = audio.read(0, TimeSpan(1.0, 4.0))
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000, 64000) / 16000)
+    np.testing.assert_allclose(read, expected, atol=0.002)
+
+
+def test_loud_samples_are_clipped_not_wrapped(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    loud = np.array([1.7, -1.7, 0.0] * 100, np.float32)
+    with decoder.decode(write(tmp_path / "a.wav", loud, rate_hz=16000, subtype="FLOAT")) as audio:
+        np.testing.assert_allclose(audio.read(0, WHOLE)[:3], [32767 / 32768, -1.0, 0.0])
+
+
+def test_pieces_equal_the_whole(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    path = write(tmp_path / "a.wav", noise(3.0))
+    with decoder.decode(path) as audio:
+        whole = audio.read(1, WHOLE)
+        assert len(whole) == 48000
+
+        @settings(max_examples=50, deadline=None)
+        @given(st.lists(st.floats(0.0, 3.0), max_size=8))
+        def check(cuts: list[float]) -> None:
+            edges = [0.0, *sorted(cuts), 3.0]
+            pieces = [audio.read(1, TimeSpan(a, b)) for a, b in itertools.pairwise(edges)]
+            np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+        check()
+
+
+def test_spans_are_cut_at_the_ends(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    with decoder.decode(write(tmp_path / "a.wav", noise(1.0))) as audio:
+        np.testing.assert_array_equal(audio.read(0, TimeSpan(-5.0, 0.5)), audio.read(0, TimeSpan(0.0, 0.5)))
+        assert len(audio.read(0, TimeSpan(0.75, 9.0))) == 4000
+        assert len(audio.read(0, TimeSpan(7.0, 9.0))) == 0
+        with pytest.raises(ValueError, match="channel 2"):
+            audio.read(2, WHOLE)
+
+
+def test_tags_in_a_legacy_encoding_are_no_obstacle(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    title = "客服录音".encode("gb18030")
+    info = b"INFOINAM" + struct.pack("<I", len(title)) + title
+    data = write(tmp_path / "a.wav", noise(1.0)).read_bytes()
+    chunk = b"LIST" + struct.pack("<I", len(info)) + info
+    (tmp_path / "b.wav").write_bytes(data[:12] + chunk + data[12:])
+    with decoder.decode(tmp_path / "b.wav") as audio:
+        assert audio.duration_s == 1.0
+
+
+def test_sound_of_a_video_is_decoded(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        tone = (0.3 * np.sin(np.arange(16384) * 0.2)).astype(np.float32)
+        for block in tone.reshape(-1, 1024):
+            frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
+            frame.sample_rate = 16000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with decoder.decode(path) as audio:
+        assert audio.duration_s == pytest.approx(1.024, abs=0.1)
+
+
+# --- what does not ----------------------------------------------------------------------------------------
+
+
+def test_a_missing_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    fails(decoder, tmp_path / "a.wav", "file_missing")
+    fails(decoder, write(tmp_path / "b.wav", noise(0.1)) / "a.wav", "file_missing")
+
+
+def test_an_empty_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    (tmp_path / "a.wav").touch()
+    fails(decoder, tmp_path / "a.wav", "file_empty")
+
+
+def test_an_unreadable_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    fails(decoder, tmp_path, "file_unreadable")
+    fails(decoder, Path("a\0.wav"), "file_unreadable")
+    path = write(tmp_path / "a.wav", noise(0.1))
+    path.chmod(0)
+    try:
+        path.open("rb").close()
+    except PermissionError:  # root may read everything
+        fails(decoder, path, "file_unreadable")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.flac", "a.ogg", "a"])
+@pytest.mark.parametrize(
+    "content",
+    [b"Dear customer, thank you for calling.\n" * 200, bytes(5000), np.random.default_rng(1).bytes(20000), b"R",
+     b"RIFF\xff\xff\xff\xffWAVEfmt ", b"#EXTM3U\n#EXTINF:1,\nother.wav\n", b"ffconcat version 1.0\nfile o.wav\n"],
+    ids=["text", "zeros", "random", "one-byte", "header", "hls", "concat"],
+)  # fmt: skip
+def test_what_is_not_audio(tmp_path: Path, decoder: PyAvDecoder, name: str, content: bytes) -> None:
+    write(tmp_path / "other.wav", noise(1.0))
+    (tmp_path / name).write_bytes(content)
+    fails(decoder, tmp_path / name, "not_audio")
+
+
+def test_a_video_without_sound(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    with av.open(tmp_path / "a.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode(None))
+    fails(decoder, tmp_path / "a.mp4", "no_audio_stream")
+
+
+def test_a_recording_without_samples(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    fails(decoder, write(tmp_path / "a.wav", noise(0.0)), "audio_empty")
+
+
+def _cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _hole(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(20000) + data[middle + 20000 :]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [(".wav", _cut), (".flac", _cut), (".mp3", _cut), (".flac", _hole), (".mp3", _hole), (".ogg", _hole),
+     (".opus", _hole)],
+)  # fmt: skip
+def test_a_damaged_recording_names_the_second(
+    tmp_path: Path, decoder: PyAvDecoder, suffix: str, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    write(path, noise(30.0), subtype="OPUS" if suffix == ".opus" else None)
+    path.write_bytes(damage(path.read_bytes()))
+    message = fails(decoder, path, "audio_corrupt").message
+    second = float(next(word for word in message.split() if word.replace(".", "", 1).isdigit()))
+    assert second == pytest.approx(15.0, abs=1.5)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".ogg", ".opus"])
+def test_trailing_garbage_is_tolerated(tmp_path: Path, decoder: PyAvDecoder, suffix: str) -> None:
+    path = write(tmp_path / f"a{suffix}", noise(20.0), subtype="OPUS" if suffix == ".opus" else None)
+    with path.open("ab") as file:
+        file.write(np.random.default_rng(1).bytes(3000))
+    with decoder.decode(path) as audio:
+        assert audio.duration_s == pytest.approx(20.0, abs=0.3)  # an MP3 decoder may find a frame or two in noise
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_recorder_that_never_wrote_the_length_is_believed_to_the_end(
+    tmp_path: Path, decoder: PyAvDecoder, size: int
+) -> None:
+    data = bytearray(write(tmp_path / "a.wav", noise(2.0)).read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", size)
+    (tmp_path / "a.wav").write_bytes(data)
+    with decoder.decode(tmp_path / "a.wav") as audio:
+        assert audio.duration_s == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_samples_that_are_not_numbers(tmp_path: Path, decoder: PyAvDecoder, value: float) -> None:
+    samples = noise(6.0)
+    samples[8000 * 5 + 3000, 1] = value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert "5.4 s" in fails(decoder, path, "audio_corrupt").message
+
+
+def test_too_long(tmp_path: Path) -> None:
+    decoder = PyAvDecoder(spool_dir=tmp_path, max_duration_s=1.5)
+    fails(decoder, write(tmp_path / "a.wav", noise(2.0)), "too_long")
+    with decoder.decode(write(tmp_path / "b.wav", noise(1.5))) as audio:
+        assert audio.duration_s == 1.5
+
+
+def test_too_many_channels(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    fails(decoder, write(tmp_path / "a.wav", noise(0.2, channels=3)), "too_many_channels")
+
+
+@pytest.mark.parametrize("rate_hz", [5999, 192001])
+def test_unsupported_rates(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -> None:
+    fails(decoder, write(tmp_path / "a.wav", noise(1.0), rate_hz=rate_hz), "sample_rate_unsupported")
+
+
+# --- the spool --------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_left_in_the_spool_folder(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    path = write(tmp_path / "a.wav", noise(1.0))
+    with decoder.decode(path):
+        assert list((tmp_path / "spool").iterdir()) == []  # unlinked from the start: a crash leaves nothing
+
+
+def test_a_full_disk_is_transient(tmp_path: Path, decoder: PyAvDecoder) -> None:
+    path = write(tmp_path / "a.wav", noise(10.0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a write beyond it fails, as on a full disk
+    try:
+        with pytest.raises(TransientError) as caught, decoder.decode(path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "storage_unavailable"
+
+
+def test_an_unusable_spool_folder_is_transient(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", noise(1.0))
+    with pytest.raises(TransientError), PyAvDecoder(spool_dir=path).decode(path):
+        pass
+
+
+def test_ffmpeg_does_not_write_to_stderr(
+    tmp_path: Path, decoder: PyAvDecoder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "a.mp3", noise(20.0))
+    path.write_bytes(_hole(path.read_bytes()))
+    fails(decoder, path, "audio_corrupt")
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    """20 minutes of stereo are 147 MiB as float32 at 16 kHz; decoding may not take a third of that."""
+    with sf.SoundFile(tmp_path / "a.wav", "w", 8000, 2, "PCM_16") as file:
+        for _ in range(20):
+            file.write(noise(60.0))
+    script = """
+        import resource, sys
+        from pathlib import Path
+        from models.audio import PyAvDecoder
+        from qa_service.domain.timeline import TimeSpan
+        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak()
+        with PyAvDecoder(spool_dir=Path(sys.argv[2])).decode(Path(sys.argv[1])) as audio:
+            audio.read(0, TimeSpan(600.0, 630.0))
+            print(audio.duration_s, peak() - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), tmp_path / "a.wav", tmp_path]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    duration_s, growth_mib = map(float, result.stdout.split())
+    assert duration_s == 1200.0
+    assert growth_mib < 45
