@@ -1,0 +1,243 @@
+"""Database rows, typed. They stay inside ``qa_service.db``: repositories return domain objects.
+
+Guarantees: every constraint has a name from the first migration on, times are aware UTC on every database,
+and no relationship loads behind the caller's back (``lazy="raise"``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+ERROR_MESSAGE_CHARACTERS = 2_000
+
+# Only these jobs can be claimed. Written as a literal wherever it is used: a partial index serves a query only
+# when the planner sees the very predicate, and it cannot see into bound parameters.
+OPEN_JOBS = "state IN ('queued', 'leased')"
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out. SQLite has no time zones: there the stored text is UTC by this type alone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time cannot be stored: {value.isoformat()}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only for a column declared INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Row(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        datetime: UTCDateTime(),
+        float: Double(),
+        str: Text(),
+        bytes: LargeBinary(),
+        bool: Boolean(),
+        dict[str, str]: JSON(),
+        list[dict[str, Any]]: JSON(),
+        list[list[str]]: JSON(),
+        dict[str, Any]: JSON(),
+    }
+
+
+class RecordingRow(Row):
+    """A received file. ``file_name`` is the last part of ``path``, kept so that people find it by an index.
+
+    Whole paths are not indexed: PostgreSQL refuses index entries of more than 2.7 kB, and paths may have 4.
+    """
+
+    __tablename__ = "recordings"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    path: Mapped[str]
+    file_name: Mapped[str] = mapped_column(index=True)
+    blob_uri: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    duration_s: Mapped[float | None]
+    channels: Mapped[int | None]
+    created_at: Mapped[datetime]
+
+
+class CallMetadataRow(Row):
+    """What the telephony side says about a recording. ``version`` counts the changes."""
+
+    __tablename__ = "call_metadata"
+
+    recording_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    document: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(String(64))
+    version: Mapped[int]
+    updated_at: Mapped[datetime]
+
+
+class ConversationRow(Row):
+    """A heard recording. ``document`` is the compressed conversation, ``elapsed_s`` what hearing it took."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    stage_key: Mapped[str] = mapped_column(unique=True)
+    recording_id: Mapped[int] = mapped_column(_Id, ForeignKey("recordings.id"), index=True)
+    language: Mapped[str]
+    duration_s: Mapped[float]
+    elapsed_s: Mapped[float]
+    document: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+    engine_runs: Mapped[list[EngineRunRow]] = relationship(lazy="raise", order_by="EngineRunRow.id")
+
+
+class EngineRunRow(Row):
+    """One engine behind a conversation: which calls did this model revision hear?"""
+
+    __tablename__ = "engine_runs"
+    __table_args__ = (Index(None, "engine", "model", "revision"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("conversations.id", ondelete="CASCADE"), index=True
+    )
+    stage: Mapped[str]
+    engine: Mapped[str]
+    model: Mapped[str]
+    revision: Mapped[str]
+    device: Mapped[str]
+    options: Mapped[list[list[str]]]
+
+
+class EvaluationRow(Row):
+    """A filled scorecard. Its sections are a small JSON list, its metrics with all their spans compressed."""
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    recording_id: Mapped[int] = mapped_column(_Id, ForeignKey("recordings.id"), index=True)
+    conversation_id: Mapped[int] = mapped_column(_Id, ForeignKey("conversations.id"), index=True)
+    pack: Mapped[str]
+    ruleset_digest: Mapped[str]
+    scorecard: Mapped[str]
+    score: Mapped[float | None]
+    raw_score: Mapped[float | None]
+    coverage: Mapped[float]
+    fatal: Mapped[bool]
+    sections: Mapped[list[dict[str, Any]]]
+    metrics: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+    results: Mapped[list[RuleResultRow]] = relationship(lazy="raise", order_by="RuleResultRow.position")
+
+
+class RuleResultRow(Row):
+    """One rule's answer. ``position`` keeps the rules in the order in which they were evaluated."""
+
+    __tablename__ = "rule_results"
+    __table_args__ = (UniqueConstraint("evaluation_id", "rule"), Index(None, "rule", "outcome"))
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    evaluation_id: Mapped[int] = mapped_column(_Id, ForeignKey("evaluations.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    rule: Mapped[str]
+    title: Mapped[str]
+    outcome: Mapped[str]
+    severity: Mapped[str]
+    reason: Mapped[str]
+    scored: Mapped[bool]
+    same_event_as: Mapped[str | None]
+    evidence: Mapped[list[dict[str, Any]]]
+
+    finding: Mapped[FindingRow | None] = relationship(lazy="raise", back_populates="result")
+
+
+class FindingRow(Row):
+    """A rule result that needs a person. ``version`` guards it where two people edit."""
+
+    __tablename__ = "findings"
+    __table_args__ = (Index(None, "state", "id"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    evaluation_id: Mapped[int] = mapped_column(_Id, ForeignKey("evaluations.id", ondelete="CASCADE"), index=True)
+    rule_result_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("rule_results.id", ondelete="CASCADE"), unique=True
+    )
+    state: Mapped[str]
+    version: Mapped[int] = mapped_column()
+
+    evaluation: Mapped[EvaluationRow] = relationship(lazy="raise")
+    result: Mapped[RuleResultRow] = relationship(lazy="raise", back_populates="finding")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's own declaration
+
+
+class JobRow(Row):
+    """One unit of work. Times are absolute, so that any worker can tell whether a lease has run out."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'leased', 'done', 'failed')", name="state"),
+        # Claiming walks the open jobs by age; finished ones, which pile up for ever, are not in this index.
+        Index("ix_jobs_open", "id", sqlite_where=text(OPEN_JOBS), postgresql_where=text(OPEN_JOBS)),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    kind: Mapped[str]
+    key: Mapped[str] = mapped_column(unique=True)
+    recording_id: Mapped[int] = mapped_column(_Id, ForeignKey("recordings.id"), index=True)
+    payload: Mapped[dict[str, str]]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    lease_owner: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    available_at: Mapped[datetime]
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None] = mapped_column(String(ERROR_MESSAGE_CHARACTERS))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
