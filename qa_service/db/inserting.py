@@ -1,0 +1,49 @@
+"""Insert-or-get that is safe when two processes do it at once.
+
+Guarantee: the unique constraint decides, never a look before the insert; the loser's transaction goes on.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from qa_service.db.rows import Row
+from qa_service.errors import NotFoundError
+
+R = TypeVar("R", bound=Row)
+
+
+def insert_or_get(session: Session, find: Callable[[], R | None], build: Callable[[], R]) -> tuple[R, bool]:
+    """The row that ``find`` knows, else a new one from ``build``; and whether it is new.
+
+    Raises:
+        NotFoundError: ``row_parent_unknown`` when the new row refers to one that does not exist.
+    """
+    existing = find()
+    if existing is not None:
+        return existing, False
+    row = build()
+    try:
+        # The savepoint keeps the caller's transaction usable: PostgreSQL aborts a whole transaction on an error.
+        # It waits here while another transaction holds the same key, until that one commits or rolls back.
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError as error:
+        existing = find()
+        if existing is not None:
+            return existing, False
+        raise NotFoundError(
+            "row_parent_unknown",
+            f"a new row of {row.__tablename__} refers to a row that does not exist: it may have been deleted",
+            table=row.__tablename__,
+        ) from error
+    return row, True
+
+
+def storable(text: str) -> str:
+    """``text`` as every database takes it: file names may hold bytes that are no Unicode, and PostgreSQL refuses
+    NUL characters."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,216 @@
+"""The job queue on SQLAlchemy.
+
+Guarantee: at most one owner holds a job. Every change of state is one conditional statement, so that it either
+applies to the state it was meant for or changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from qa_service.db.inserting import insert_or_get, storable
+from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, OPEN_JOBS, JobRow
+from qa_service.errors import ConflictError, NotFoundError
+from qa_service.ports import Clock, Job, JobState
+
+
+class SqlJobQueue:
+    """Jobs with leases. Times come from the clock: workers on several machines need synchronised clocks."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    def enqueue(self, kind: str, key: str, recording_id: int, payload: Mapping[str, str]) -> Job:
+        """See ``JobQueue.enqueue``. Work queued again starts with no attempts, due at once.
+
+        Raises:
+            NotFoundError: the recording does not exist.
+        """
+        now = self._clock.now()
+        row, is_new = insert_or_get(
+            self._session,
+            lambda: self._by_key(key),
+            lambda: JobRow(
+                kind=kind,
+                key=key,
+                recording_id=recording_id,
+                payload=dict(payload),
+                state=JobState.QUEUED.value,
+                attempts=0,
+                available_at=now,
+                created_at=now,
+                updated_at=now,
+            ),
+        )
+        if is_new:
+            return _job(row)
+        again = self._update(
+            JobRow.key == key,
+            JobRow.state.in_((JobState.DONE.value, JobState.FAILED.value)),
+            kind=kind,
+            recording_id=recording_id,
+            payload=dict(payload),
+            state=JobState.QUEUED.value,
+            attempts=0,
+            available_at=now,
+            error_code=None,
+            error_message=None,
+        )
+        return _job(again or row)
+
+    def get(self, job_id: int) -> Job:
+        # Refreshed: other workers change jobs all the time.
+        row = self._session.get(JobRow, job_id, populate_existing=True)
+        if row is None:
+            raise _unknown(job_id)
+        return _job(row)
+
+    def claim(self, owner: str, *, lease_s: float, job_id: int | None = None) -> Job | None:
+        """See ``JobQueue.claim``. ``owner`` must name one worker: two threads need two names."""
+        now = self._clock.now()
+        row = self._update(
+            JobRow.id == self._claimable(job_id).scalar_subquery(),
+            state=JobState.LEASED.value,
+            attempts=JobRow.attempts + 1,
+            lease_owner=owner,
+            lease_expires_at=now + timedelta(seconds=lease_s),
+        )
+        return None if row is None else _job(row)
+
+    def heartbeat(self, job_id: int, owner: str, *, lease_s: float) -> None:
+        """See ``JobQueue.heartbeat``. An expired lease that nobody took is simply extended."""
+        self._change_held(job_id, owner, lease_expires_at=self._clock.now() + timedelta(seconds=lease_s))
+
+    def complete(self, job_id: int, owner: str) -> None:
+        self._change_held(
+            job_id,
+            owner,
+            state=JobState.DONE.value,
+            lease_owner=None,
+            lease_expires_at=None,
+            error_code=None,
+            error_message=None,
+        )
+
+    def fail(self, job_id: int, owner: str, *, code: str, message: str) -> None:
+        """Raises ConflictError when ``owner`` lost the lease."""
+        self._change_held(
+            job_id,
+            owner,
+            state=JobState.FAILED.value,
+            lease_owner=None,
+            lease_expires_at=None,
+            error_code=code,
+            error_message=storable(message)[:ERROR_MESSAGE_CHARACTERS],
+        )
+
+    def retry_later(self, job_id: int, owner: str, *, delay_s: float, code: str, message: str) -> None:
+        """See ``JobQueue.retry_later``. Raises ConflictError when ``owner`` lost the lease."""
+        self._change_held(
+            job_id,
+            owner,
+            state=JobState.QUEUED.value,
+            lease_owner=None,
+            lease_expires_at=None,
+            available_at=self._clock.now() + timedelta(seconds=delay_s),
+            error_code=code,
+            error_message=storable(message)[:ERROR_MESSAGE_CHARACTERS],
+        )
+
+    def free_dead(self, is_dead: Callable[[str], bool]) -> int:
+        leased = select(JobRow.id, JobRow.lease_owner).where(
+            text(OPEN_JOBS), JobRow.state == JobState.LEASED.value
+        )
+        dead_owners: dict[str, bool] = {}
+        freed = 0
+        for job_id, owner in self._session.execute(leased).all():
+            if owner is None:
+                continue
+            if owner not in dead_owners:
+                dead_owners[owner] = is_dead(owner)
+            if dead_owners[owner]:
+                # Conditional on the owner: meanwhile another worker may have taken the expired lease.
+                row = self._update(
+                    JobRow.id == job_id,
+                    JobRow.state == JobState.LEASED.value,
+                    JobRow.lease_owner == owner,
+                    state=JobState.QUEUED.value,
+                    lease_owner=None,
+                    lease_expires_at=None,
+                    available_at=self._clock.now(),
+                )
+                freed += row is not None
+        return freed
+
+    def _claimable(self, job_id: int | None) -> Select[int]:
+        """The oldest claimable job, locked on PostgreSQL; others pass over it instead of waiting for it.
+
+        SQLite knows no row locks: there the whole statement runs alone.
+        """
+        now = self._clock.now()
+        due = and_(JobRow.state == JobState.QUEUED.value, JobRow.available_at <= now)
+        expired = and_(JobRow.state == JobState.LEASED.value, JobRow.lease_expires_at <= now)
+        query = select(JobRow.id).where(text(OPEN_JOBS), or_(due, expired))
+        if job_id is not None:
+            query = query.where(JobRow.id == job_id)
+        # Uncorrelated: inside an UPDATE of the same table it would otherwise lose its own FROM.
+        return query.order_by(JobRow.id).limit(1).with_for_update(skip_locked=True).correlate(None)
+
+    def _by_key(self, key: str) -> JobRow | None:
+        return self._session.scalar(
+            select(JobRow).where(JobRow.key == key).execution_options(populate_existing=True)
+        )
+
+    def _change_held(self, job_id: int, owner: str, **values: Any) -> None:
+        row = self._update(
+            JobRow.id == job_id,
+            JobRow.state == JobState.LEASED.value,
+            JobRow.lease_owner == owner,
+            **values,
+        )
+        if row is not None:
+            return
+        if self._session.get(JobRow, job_id) is None:
+            raise _unknown(job_id)
+        raise ConflictError(
+            "lease_lost",
+            f"job {job_id} is no longer held by {owner}: drop the work, whoever holds it now will finish it",
+            job_id=job_id,
+            owner=owner,
+        )
+
+    def _update(self, *where: ColumnElement[bool], **values: Any) -> JobRow | None:
+        statement = (
+            update(JobRow)
+            .where(*where)
+            .values(updated_at=self._clock.now(), **values)
+            .returning(JobRow)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+        return self._session.scalars(statement).one_or_none()
+
+
+def _unknown(job_id: int) -> NotFoundError:
+    return NotFoundError(
+        "job_not_found", f"no job has the number {job_id}: it may have been deleted", job_id=job_id
+    )
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        key=row.key,
+        recording_id=row.recording_id,
+        payload=dict(row.payload),
+        state=JobState(row.state),
+        attempts=row.attempts,
+        lease_owner=row.lease_owner,
+        lease_expires_at=row.lease_expires_at,
+        error_code=row.error_code,
+        error_message=row.error_message,
+    )

@@ -1,0 +1,330 @@
+"""Repositories on SQLAlchemy: domain objects in and out.
+
+Guarantee: they flush and never commit; the unit of work does. Rows do not leave this package.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from qa_service.db import documents
+from qa_service.db.inserting import insert_or_get, storable
+from qa_service.db.rows import (
+    CallMetadataRow,
+    ConversationRow,
+    EngineRunRow,
+    EvaluationRow,
+    FindingRow,
+    RecordingRow,
+    RuleResultRow,
+)
+from qa_service.domain.call import CallMetadata, Recording
+from qa_service.domain.conversation import Conversation
+from qa_service.domain.metrics import ConversationMetrics
+from qa_service.domain.results import Outcome, RuleResult, Severity
+from qa_service.domain.scoring import Evaluation
+from qa_service.errors import NotFoundError
+from qa_service.ports import Clock, StoredBlob, StoredConversation, StoredEvaluation
+
+_DIGEST_PREFIX = re.compile(r"[0-9a-f]{1,64}")
+
+
+class SqlRecordingRepository:
+    """Recordings by their bytes."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    def add(self, blob: StoredBlob, *, path: str) -> tuple[Recording, bool]:
+        """See ``RecordingRepository.add``. A known recording keeps its id and remembers the new path."""
+        known_path = storable(path)
+        file_name = PurePath(known_path).name
+        row, is_new = insert_or_get(
+            self._session,
+            lambda: self._session.scalar(select(RecordingRow).where(RecordingRow.sha256 == blob.sha256)),
+            lambda: RecordingRow(
+                sha256=blob.sha256,
+                path=known_path,
+                file_name=file_name,
+                blob_uri=blob.uri,
+                size_bytes=blob.size_bytes,
+                created_at=self._clock.now(),
+            ),
+        )
+        if row.path != known_path:
+            row.path, row.file_name = known_path, file_name
+            self._session.flush()
+        return _recording(row), is_new
+
+    def get(self, recording_id: int) -> Recording:
+        return _recording(self._row(recording_id))
+
+    def find(self, reference: str) -> tuple[Recording, ...]:
+        """See ``RecordingRepository.find``; oldest first. The digest may be written in either case."""
+        wanted = storable(reference)
+        if not wanted:
+            return ()
+        conditions: list[ColumnElement[bool]] = [
+            RecordingRow.file_name == wanted,
+            and_(RecordingRow.file_name == PurePath(wanted).name, RecordingRow.path == wanted),
+        ]
+        prefix = reference.lower()
+        if _DIGEST_PREFIX.fullmatch(prefix):
+            # A range, not LIKE: both databases serve it from the unique index. "g" follows every hex digit.
+            conditions.append(and_(RecordingRow.sha256 >= prefix, RecordingRow.sha256 < prefix + "g"))
+        rows = self._session.scalars(select(RecordingRow).where(or_(*conditions)).order_by(RecordingRow.id))
+        return tuple(_recording(row) for row in rows)
+
+    def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None:
+        """Raises NotFoundError."""
+        row = self._row(recording_id)
+        row.duration_s, row.channels = duration_s, channels
+        self._session.flush()
+
+    def _row(self, recording_id: int) -> RecordingRow:
+        row = self._session.get(RecordingRow, recording_id)
+        if row is None:
+            raise NotFoundError(
+                "recording_not_found",
+                f"no recording has the number {recording_id}: list the recordings to see which exist",
+                recording_id=recording_id,
+            )
+        return row
+
+
+class SqlMetadataRepository:
+    """Call metadata, one document a recording."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    def put(self, recording_id: int, metadata: CallMetadata) -> None:
+        """See ``MetadataRepository.put``. Raises NotFoundError for an unknown recording."""
+        document, digest = documents.dump_metadata(metadata)
+        now = self._clock.now()
+        _, is_new = insert_or_get(
+            self._session,
+            lambda: self._session.get(CallMetadataRow, recording_id),
+            lambda: CallMetadataRow(
+                recording_id=recording_id, document=document, digest=digest, version=1, updated_at=now
+            ),
+        )
+        if is_new:
+            return
+        # One statement, so that two writers cannot both read version n and both write n + 1.
+        self._session.execute(
+            update(CallMetadataRow)
+            .where(CallMetadataRow.recording_id == recording_id, CallMetadataRow.digest != digest)
+            .values(document=document, digest=digest, version=CallMetadataRow.version + 1, updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+
+    def get(self, recording_id: int) -> CallMetadata:
+        # Refreshed: ``put`` updates in SQL, past the session's copy.
+        row = self._session.get(CallMetadataRow, recording_id, populate_existing=True)
+        return CallMetadata() if row is None else documents.load_metadata(row.document)
+
+
+class SqlConversationRepository:
+    """Conversations by the key of the stages that made them."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    def by_key(self, stage_key: str) -> StoredConversation | None:
+        row = self._row_by_key(stage_key)
+        return None if row is None else _conversation(row)
+
+    def get(self, conversation_id: int) -> StoredConversation:
+        row = self._session.get(ConversationRow, conversation_id)
+        if row is None:
+            raise NotFoundError(
+                "conversation_not_found",
+                f"no conversation has the number {conversation_id}: process its recording again",
+                conversation_id=conversation_id,
+            )
+        return _conversation(row)
+
+    def add(
+        self, stage_key: str, recording_id: int, conversation: Conversation, *, elapsed_s: float
+    ) -> StoredConversation:
+        """See ``ConversationRepository.add``. Raises NotFoundError for an unknown recording."""
+        row, _ = insert_or_get(
+            self._session,
+            lambda: self._row_by_key(stage_key),
+            lambda: ConversationRow(
+                stage_key=stage_key,
+                recording_id=recording_id,
+                language=conversation.language,
+                duration_s=conversation.duration_s,
+                elapsed_s=elapsed_s,
+                document=documents.dump_conversation(conversation),
+                created_at=self._clock.now(),
+                engine_runs=[
+                    EngineRunRow(
+                        stage=run.stage,
+                        engine=run.engine,
+                        model=run.model,
+                        revision=run.revision,
+                        device=run.device,
+                        options=[list(option) for option in run.options],
+                    )
+                    for run in conversation.provenance
+                ],
+            ),
+        )
+        return _conversation(row)
+
+    def _row_by_key(self, stage_key: str) -> ConversationRow | None:
+        return self._session.scalar(select(ConversationRow).where(ConversationRow.stage_key == stage_key))
+
+
+class SqlEvaluationRepository:
+    """Evaluations with their rule results; opens the findings."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+
+    def by_key(self, key: str) -> StoredEvaluation | None:
+        row = self._row_by_key(key)
+        return None if row is None else _evaluation(row)
+
+    def latest(self, recording_id: int) -> StoredEvaluation | None:
+        row = self._session.scalar(
+            select(EvaluationRow)
+            .where(EvaluationRow.recording_id == recording_id)
+            .order_by(EvaluationRow.id.desc())
+            .limit(1)
+            .options(selectinload(EvaluationRow.results))
+        )
+        return None if row is None else _evaluation(row)
+
+    def add(
+        self,
+        key: str,
+        *,
+        conversation: StoredConversation,
+        pack: str,
+        ruleset_digest: str,
+        evaluation: Evaluation,
+        results: Sequence[RuleResult],
+        metrics: ConversationMetrics,
+    ) -> StoredEvaluation:
+        """See ``EvaluationRepository.add``. Raises NotFoundError for an unknown conversation."""
+        row, _ = insert_or_get(
+            self._session,
+            lambda: self._row_by_key(key),
+            lambda: _new_evaluation(
+                EvaluationRow(
+                    key=key,
+                    recording_id=conversation.recording_id,
+                    conversation_id=conversation.id,
+                    pack=pack,
+                    ruleset_digest=ruleset_digest,
+                    scorecard=evaluation.scorecard,
+                    score=evaluation.score,
+                    raw_score=evaluation.raw_score,
+                    coverage=evaluation.coverage,
+                    fatal=evaluation.fatal,
+                    sections=documents.dump_sections(evaluation.sections),
+                    metrics=documents.dump_metrics(metrics),
+                    created_at=self._clock.now(),
+                ),
+                results,
+            ),
+        )
+        self._session.flush()
+        return _evaluation(row)
+
+    def _row_by_key(self, key: str) -> EvaluationRow | None:
+        return self._session.scalar(
+            select(EvaluationRow).where(EvaluationRow.key == key).options(selectinload(EvaluationRow.results))
+        )
+
+
+def _recording(row: RecordingRow) -> Recording:
+    return Recording(
+        id=row.id,
+        sha256=row.sha256,
+        path=row.path,
+        blob_uri=row.blob_uri,
+        size_bytes=row.size_bytes,
+        duration_s=row.duration_s,
+        channels=row.channels,
+    )
+
+
+def _conversation(row: ConversationRow) -> StoredConversation:
+    return StoredConversation(
+        id=row.id,
+        recording_id=row.recording_id,
+        stage_key=row.stage_key,
+        conversation=documents.load_conversation(row.document),
+    )
+
+
+def _new_evaluation(row: EvaluationRow, results: Sequence[RuleResult]) -> EvaluationRow:
+    """``row`` with its rule results and, for each that needs a person, an open finding."""
+    row.results = [
+        RuleResultRow(
+            position=position,
+            rule=result.rule,
+            title=result.title,
+            outcome=result.outcome.value,
+            severity=result.severity.value,
+            reason=result.reason,
+            scored=result.scored,
+            same_event_as=result.same_event_as,
+            evidence=documents.dump_evidence(result.evidence),
+            finding=FindingRow(evaluation=row, state="open") if _needs_a_person(result) else None,
+        )
+        for position, result in enumerate(results)
+    ]
+    return row
+
+
+def _needs_a_person(result: RuleResult) -> bool:
+    open_outcome = result.outcome in (Outcome.NOT_MET, Outcome.UNDETERMINED)
+    return open_outcome and result.scored and result.same_event_as is None
+
+
+def _evaluation(row: EvaluationRow) -> StoredEvaluation:
+    return StoredEvaluation(
+        id=row.id,
+        key=row.key,
+        recording_id=row.recording_id,
+        conversation_id=row.conversation_id,
+        pack=row.pack,
+        ruleset_digest=row.ruleset_digest,
+        evaluation=Evaluation(
+            scorecard=row.scorecard,
+            score=row.score,
+            raw_score=row.raw_score,
+            coverage=row.coverage,
+            fatal=row.fatal,
+            sections=documents.load_sections(row.sections),
+        ),
+        results=tuple(_result(result) for result in row.results),
+        metrics=documents.load_metrics(row.metrics),
+        created_at=row.created_at,
+    )
+
+
+def _result(row: RuleResultRow) -> RuleResult:
+    return RuleResult(
+        rule=row.rule,
+        title=row.title,
+        outcome=Outcome(row.outcome),
+        severity=Severity(row.severity),
+        evidence=documents.load_evidence(row.evidence),
+        reason=row.reason,
+        scored=row.scored,
+        same_event_as=row.same_event_as,
+    )

