@@ -35,12 +35,21 @@ def insert_or_get(session: Session, find: Callable[[], R | None], build: Callabl
         existing = find()
         if existing is not None:
             return existing, False
+        if not _is_missing_parent(error):
+            raise
         raise NotFoundError(
             "row_parent_unknown",
             f"a new row of {row.__tablename__} refers to a row that does not exist: it may have been deleted",
             table=row.__tablename__,
         ) from error
     return row, True
+
+
+def _is_missing_parent(error: IntegrityError) -> bool:
+    """Whether a foreign key was broken: SQLSTATE 23503 in PostgreSQL, an extended error name in SQLite."""
+    postgresql = getattr(error.orig, "sqlstate", None)
+    sqlite = getattr(error.orig, "sqlite_errorname", None)
+    return postgresql == "23503" or sqlite == "SQLITE_CONSTRAINT_FOREIGNKEY"
 
 
 def storable(text: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
 from qa_service.db.rows import (
     CallMetadataRow,
@@ -223,7 +224,7 @@ def test_a_finding_opens_for_each_result_that_needs_a_person(database: Database)
 def test_a_rule_answers_once_an_evaluation(database: Database) -> None:
     conversation = _add_conversation(database)
     twice = (RuleResult("r", "R", Outcome.MET, Severity.MINOR),) * 2
-    with database.unit_of_work() as unit, pytest.raises(NotFoundError):
+    with database.unit_of_work() as unit, pytest.raises(IntegrityError):
         unit.evaluations.add(
             "e",
             conversation=conversation,
