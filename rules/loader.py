@@ -64,6 +64,8 @@ def load_pack(path: Path) -> RuleSet:
     faults = _Faults()
     pack = _model(Pack, path / PACK_FILE, _read(path / PACK_FILE, faults), faults)
     lexicons = _lexicons(path / LEXICON_FILE, faults) if (path / LEXICON_FILE).is_file() else {}
+    if faults.found:  # what follows would only repeat that a lexicon is missing
+        raise _invalid(path, faults)
     rules: dict[str, tuple[Rule, Path]] = {}
     for file in sorted(path.glob("*.yaml")):
         if file.name in (PACK_FILE, LEXICON_FILE) or file.name.endswith(CASES_SUFFIX):
@@ -78,7 +80,7 @@ def load_pack(path: Path) -> RuleSet:
         read = {r for check in rule.checks() for r in check.rules()}
         for missing in sorted((read | set(rule.same_event_as)) - rules.keys()):
             faults.add(file, None, (), f"refers to rule {missing!r}, which this pack does not have")
-    scorecard = _scorecard(path, pack, rules, faults) if pack is not None else None
+    scorecard = _scorecard(path, pack, rules, faults) if pack is not None and not faults.found else None
     if faults.found or pack is None or scorecard is None:
         raise _invalid(path, faults)
     try:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import ahocorasick_rs
 import re2
@@ -20,6 +21,8 @@ from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.text import fold, is_han
 from qa_service.domain.timeline import TimeSpan, hull
 from qa_service.pinyin import syllables
+
+Pattern = Any  # google-re2 publishes no name for what re2.compile returns
 
 PLACEHOLDER = re.compile(r"\{(digits|any):(\d{1,2})-(\d{1,2})\}")
 DIGITS = "0123456789零〇一二两三四五六七八九幺"
@@ -135,14 +138,14 @@ class PhraseBook:
         return ahocorasick_rs.AhoCorasick([self._encode(syllables(f)) for _, f in han]), tuple(p for p, _ in han)
 
     @cached_property
-    def _patterns(self) -> tuple[tuple[str, re2.Pattern, re2.Pattern | None], ...]:
+    def _patterns(self) -> tuple[tuple[str, Pattern, Pattern | None], ...]:
         return tuple((phrase, *self._template(text)) for phrase, text in self._templates)
 
     def _encode(self, sounds: Sequence[str]) -> str:
         codes = self._codes
         return "".join(codes.get(sound_key(s), _UNHEARD) for s in sounds)
 
-    def _template(self, phrase: str) -> tuple[re2.Pattern, re2.Pattern | None]:
+    def _template(self, phrase: str) -> tuple[Pattern, Pattern | None]:
         """RE2 patterns of a phrase with placeholders: over folded text, and over encoded sounds."""
         digit_sounds = "".join(self._codes[sound_key(s)] for s in sorted(DIGIT_SOUNDS))
         written = "".join(self._codes[d] for d in "0123456789")
