@@ -7,11 +7,14 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from qa_service.domain.metrics import Interruption
 from qa_service.domain.results import Evidence
+from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
-from rules.context import Anchor, Context, Scope, hit_evidence, within
-from rules.matching import DIGITS, Hit, TurnText
-from rules.verdict import FALSE, TRUE, Verdict, unknown
+from rules.context import Anchor, Context, Scope, within
+from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, sound_key
+from rules.verdict import FALSE, Verdict, unknown
+
+_DIGIT_KEYS = frozenset(sound_key(s) for s in DIGIT_SOUNDS)
 
 _JOIN_S = 2.0  # a telephony hold and the silence right beside it are one wait
 
@@ -81,7 +84,8 @@ class DigitsCheck(Check):
     """``role`` reads out a number of at least ``length`` digits.
 
     With one of the ``named`` words up to ``reach`` characters before it the number convicts; with one of
-    ``harmless`` it is ignored (an order number, a hotline); otherwise, below ``certain_length``, a person looks.
+    ``harmless`` it is ignored (an order number, a hotline); otherwise, below ``certain_length``, a person looks,
+    as with digits that are only recognised by their sound.
     """
 
     role: RoleName = "agent"
@@ -93,36 +97,51 @@ class DigitsCheck(Check):
     reach: PositiveInt = 14
 
     def evaluate(self, context: Context) -> Verdict:
-        if not context.role_known(role_of(self.role)):
+        role = role_of(self.role)
+        if not context.role_known(role):
             return unknown("role_unknown")
-        window = context.window(self.scope, role_of(self.role))
+        window = context.window(self.scope, role)
         if window is None:
             return FALSE
         sure: list[Evidence] = []
         doubtful: list[Evidence] = []
+        reason = "homophone_only"
         for text in context.texts:
-            if role_of(self.role) not in (None, text.role):
+            if role not in (None, text.role):
                 continue
-            for hit, before in self._numbers(text):
-                if not within(hit.span, window) or any(word in before for word in self.harmless):
+            for start, end, written in self._numbers(text):
+                span, quote, utterances, confidence = text.locate(start, end)
+                before = text.text[max(0, start - self.reach) : start]
+                if not within(span, window) or any(fold(word).text in before for word in self.harmless):
                     continue
-                certain = any(word in before for word in self.named) or hit.end - hit.start >= self.certain_length
-                evidence = hit_evidence(hit, context.conversation, "number read out")
-                (sure if certain else doubtful).append(evidence)
+                named = any(fold(word).text in before for word in self.named)
+                evidence = Evidence(
+                    span.start, span.end, text.role, quote, utterances, confidence, "number read out"
+                )
+                if written and (named or end - start >= self.certain_length):
+                    sure.append(evidence)
+                else:
+                    doubtful.append(evidence)
+                    reason = "unnamed_number" if written else reason
         if sure:
             return Verdict(True, tuple(sure))
-        return unknown("unnamed_number", tuple(doubtful)) if doubtful else Verdict(False, TRUE.evidence)
+        return unknown(reason, tuple(doubtful)) if doubtful else FALSE
 
-    def _numbers(self, text: TurnText) -> list[tuple[Hit, str]]:
-        found = []
-        for match in re2.finditer(f"[{DIGITS} ]{{{self.length},}}", text.text):
-            start, end = match.start(), match.end()
-            digits = match.group().replace(" ", "")
-            if len(digits) < self.length:
+    def _numbers(self, text: TurnText) -> list[tuple[int, int, bool]]:
+        """``(start, end, written)``: runs of written digits, and long runs that only sound like digits.
+
+        No ordinary sentence holds eleven syllables in a row that all sound like digits; what was read out then
+        is a number that the recogniser did not understand.
+        """
+        written = [(m.start(), m.end(), True) for m in re2.finditer(f"[{DIGITS}]{{{self.length},}}", text.text)]
+        sounded = []
+        start = 0
+        for index in range(len(text.text) + 1):
+            if index < len(text.text) and (
+                text.text[index] in DIGITS or sound_key(text.syllables[index]) in _DIGIT_KEYS
+            ):
                 continue
-            start += len(match.group()) - len(match.group().lstrip())
-            end -= len(match.group()) - len(match.group().rstrip())
-            span, quote, utterances, confidence = text.locate(start, end)
-            hit = Hit("{digits}", text.role, span, quote, utterances, confidence, True, text.index, start, end)
-            found.append((hit, text.text[max(0, start - self.reach) : start]))
-        return found
+            if index - start >= self.length:
+                sounded.append((start, index, False))
+            start = index + 1
+        return written + [s for s in sounded if not any(w[0] < s[1] and s[0] < w[1] for w in written)]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from qa_service.domain.text import fold
 from rules.checks.base import Check, RoleName, role_of
 from rules.context import Anchor, Context, Position, Scope, hit_evidence, utterance_evidence, within
 from rules.matching import Hit, TurnText, joined
@@ -36,16 +37,18 @@ class Lexicon(BaseModel):
     except_in: tuple[str, ...] = ()
     reach: PositiveInt = 6
     homophones: Homophones | None = None
-    min_sound_characters: PositiveInt = 2
+    min_sound_characters: PositiveInt = 3
 
     def all_phrases(self) -> Iterable[str]:
         yield from self.phrases
         yield from self.except_in
 
     def allows(self, hit: Hit, text: TurnText, context: Context) -> bool:
-        if any(word in text.text[max(0, hit.start - self.reach) : hit.start] for word in self.not_preceded_by):
+        before = text.text[max(0, hit.start - self.reach) : hit.start]
+        after = text.text[hit.end : hit.end + self.reach]
+        if any(fold(word).text in before for word in self.not_preceded_by):
             return False
-        if any(word in text.text[hit.end : hit.end + self.reach] for word in self.not_followed_by):
+        if any(fold(word).text in after for word in self.not_followed_by):
             return False
         return not any(
             other.turn == hit.turn and other.start < hit.end and hit.start < other.end
