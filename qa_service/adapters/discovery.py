@@ -1,0 +1,56 @@
+"""Which recordings a command line means.
+
+Guarantee: the same arguments and files give the same list in the same order, and nothing that a person
+named is dropped: a path that cannot be used stays in the list and fails later under its own code.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".opus", ".ogg"})
+
+
+def discover(paths: Iterable[Path]) -> list[Path]:
+    """Recordings in input order: files as given, folders walked recursively in sorted order.
+
+    Inside folders only names with a suffix of ``AUDIO_SUFFIXES`` count, hidden ones do not. Linked folders
+    are followed, each real folder once, so a loop of links ends. A folder that cannot be listed is returned
+    itself, so that it is reported rather than passed over. An empty folder gives nothing.
+    """
+    found: dict[str, Path] = {}
+    walked: set[str] = set()
+    for path in paths:
+        for file in _walk(path, walked) if path.is_dir() else (path,):
+            # The folder's real path and the file's own name: two links to one folder are one place, while a
+            # link to a file is a name of its own, which the metadata may use.
+            found.setdefault(os.path.join(os.path.realpath(file.parent), file.name), file)  # noqa: PTH118
+    return list(found.values())
+
+
+def _walk(folder: Path, walked: set[str]) -> Iterator[Path]:
+    waiting = [folder]  # a stack, as a hostile archive can be deeper than Python recurses
+    while waiting:
+        path = waiting.pop()
+        if not path.is_dir():
+            yield path
+            continue
+        real = os.path.realpath(path)
+        if real in walked:
+            continue
+        walked.add(real)
+        try:
+            names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names are all that is needed
+        except OSError:
+            yield path
+            continue
+        waiting += [path / name for name in names if _counts(path / name)]
+
+
+def _counts(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return True
+    # A broken link counts: it is a recording that somebody misses. A pipe or device does not.
+    return path.suffix.lower() in AUDIO_SUFFIXES and (path.is_file() or path.is_symlink())
