@@ -1,0 +1,277 @@
+"""Call metadata from a table beside the recordings (CSV or JSON).
+
+Guarantee: a table that can be read at all never stops a batch. A bad value becomes unknown, a bad row is
+left out, both with a warning that names the place; only a recording that the table contradicts itself
+about fails, and only that one. A recording never gets the row of another file.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import difflib
+import io
+import json
+import os
+import posixpath
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+
+from qa_service.adapters.metadata_fields import ALLOWED_FORMS, extra_text, merge, parse_fields
+from qa_service.domain.call import CallMetadata
+from qa_service.errors import InputError
+
+__all__ = ["Sidecar", "find_sidecar", "load_sidecar", "merge"]
+
+_COLUMNS = frozenset({"file", *ALLOWED_FORMS})
+_SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json")
+
+
+def find_sidecar(folder: Path) -> Path | None:
+    """``call_metadata.csv`` of the folder, else its ``call_metadata.json``, else None."""
+    return next((path for name in _SIDECAR_NAMES if (path := folder / name).is_file()), None)
+
+
+def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
+    """Read a sidecar.
+
+    Args:
+        path: ``….json`` is a list of objects, anything else a table (comma, semicolon or tab) with a header;
+            UTF-8, or GB18030 (which includes GBK) when it is not valid UTF-8.
+        time_zone: the site's, for ``started_at`` without an offset.
+
+    Raises:
+        InputError: ``metadata_unreadable``, nothing in it can be used.
+    """
+    text = _read_text(path)
+    rows = _json_rows(text, path) if path.suffix.lower() == ".json" else _csv_rows(text, path)
+    return _Builder(path, time_zone).build(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    place: str
+    values: Mapping[str, object]
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What the sidecar says about one file. ``conflict`` names the columns that its rows disagree on."""
+
+    file: str
+    places: tuple[str, ...]
+    metadata: CallMetadata
+    conflict: tuple[str, ...] = ()
+
+
+class Sidecar:
+    """A loaded sidecar. ``warnings`` are sentences for people, each starting with a code."""
+
+    def __init__(self, path: Path, entries: Mapping[str, _Entry], warnings: tuple[str, ...]) -> None:
+        self.path = path
+        self.warnings = warnings
+        self._entries = entries
+        self._keys_by_name: dict[str, list[str]] = {}
+        for key in entries:
+            self._keys_by_name.setdefault(posixpath.basename(key), []).append(key)
+
+    def lookup(self, recording_path: Path) -> CallMetadata | None:
+        """Metadata of a recording, None when the sidecar does not know it.
+
+        A row belongs to the file at its path, relative to the sidecar. If there is no such file, it belongs
+        to a recording of that base name anywhere, as long as no other row has the same base name.
+
+        Raises:
+            InputError: ``metadata_conflict``, several rows say different things about this recording.
+        """
+        key = self._match(recording_path)
+        if key is None:
+            return None
+        entry = self._entries[key]
+        if entry.conflict:
+            raise InputError(
+                "metadata_conflict",
+                f"{self.path.name} {' and '.join(entry.places)} disagree about {entry.file!r} "
+                f"({', '.join(entry.conflict)}): keep one of them",
+                path=str(self.path),
+            )
+        return entry.metadata
+
+    def unmatched(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """The ``file`` values, in the sidecar's order, of rows that belong to none of these recordings."""
+        matched = {self._match(path) for path in paths}
+        return tuple(entry.file for key, entry in self._entries.items() if key not in matched)
+
+    def _match(self, recording_path: Path) -> str | None:
+        key = _key(os.path.abspath(recording_path), self.path)  # noqa: PTH100 - links keep their own names
+        if key in self._entries:
+            return key
+        same_name = self._keys_by_name.get(posixpath.basename(key), [])
+        # day1/0001.wav must not lend its agent to day2/0001.wav.
+        if len(same_name) != 1 or os.path.lexists(self.path.parent / same_name[0]):
+            return None
+        return same_name[0]
+
+
+class _Builder:
+    def __init__(self, path: Path, time_zone: tzinfo) -> None:
+        self._path = path
+        self._time_zone = time_zone
+        self._warnings: list[str] = []
+        self._entries: dict[str, _Entry] = {}
+        self._unknown_columns: set[str] = set()
+
+    def build(self, rows: Iterable[_Row]) -> Sidecar:
+        for row in rows:
+            self._add(row)
+        return Sidecar(self._path, self._entries, tuple(self._warnings))
+
+    def _warn(self, code: str, place: str, message: str) -> None:
+        where = f"{self._path.name} {place}" if place else self._path.name
+        self._warnings.append(f"{code}: {where}, {message}")
+
+    def _add(self, row: _Row) -> None:
+        if row.fault is not None:
+            self._warn("metadata_invalid", row.place, f"{row.fault}; the row is left out")
+            return
+        file = row.values.get("file")
+        if not isinstance(file, str) or not file.strip() or "\0" in file:
+            self._warn("metadata_invalid", row.place, f"column file: {file!r} is not a path; the row is left out")
+            return
+        known = {column: value for column, value in row.values.items() if column in ALLOWED_FORMS}
+        metadata, faults = parse_fields(known, time_zone=self._time_zone)
+        for fault in faults:
+            self._warn("metadata_invalid", row.place, f"{fault}; treated as unknown")
+        entry = _Entry(file.strip(), (row.place,), dataclasses.replace(metadata, extra=self._extra(row)))
+        key = _key(entry.file, self._path)
+        earlier = self._entries.get(key)
+        self._entries[key] = entry if earlier is None else self._joined(earlier, entry)
+
+    def _extra(self, row: _Row) -> tuple[tuple[str, str], ...]:
+        extra: dict[str, str] = {}
+        for column, value in row.values.items():
+            if column in _COLUMNS:
+                continue
+            if column not in self._unknown_columns:
+                self._unknown_columns.add(column)
+                close = difflib.get_close_matches(column.lower(), sorted(_COLUMNS), n=1, cutoff=0.75)
+                hint = f" (is it {close[0]}?)" if close else ""
+                self._warn(
+                    "metadata_unknown_column", "", f"column {column!r} is not known{hint}; its values are kept"
+                )
+            if value is None:
+                continue
+            try:
+                name = extra_text(column)
+                text = extra_text(
+                    value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+                )
+            except (ValueError, RecursionError):
+                self._warn(
+                    "metadata_invalid", row.place, f"column {column!r} is too long or not printable; left out"
+                )
+                continue
+            if text:
+                extra[name] = text
+        return tuple(sorted(extra.items()))
+
+    def _joined(self, earlier: _Entry, later: _Entry) -> _Entry:
+        places = earlier.places + later.places
+        differing = tuple(
+            field.name
+            for field in dataclasses.fields(CallMetadata)
+            if getattr(earlier.metadata, field.name) != getattr(later.metadata, field.name)
+        )
+        if not differing and not earlier.conflict:
+            self._warn("metadata_duplicate", later.places[0], f"repeats {earlier.places[0]}; ignored")
+        conflict = tuple(dict.fromkeys(earlier.conflict + differing))
+        return dataclasses.replace(earlier, places=places, conflict=conflict)
+
+
+def _key(file: str, sidecar: Path) -> str:
+    """A file's path relative to the sidecar, spelled one way: slashes, no dots, composed characters."""
+    spelled = unicodedata.normalize("NFC", file.replace("\\", "/"))
+    if posixpath.isabs(spelled):
+        folder = os.path.abspath(sidecar.parent)  # noqa: PTH100 - links keep their own names
+        return posixpath.relpath(spelled, unicodedata.normalize("NFC", folder))
+    return posixpath.normpath(spelled)
+
+
+def _unreadable(path: Path, fault: str, remedy: str) -> InputError:
+    return InputError("metadata_unreadable", f"{path.name} {fault}: {remedy}", path=str(path))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _unreadable(path, f"cannot be read ({reason})", "check the path and its permissions") from error
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:  # UTF-16, or a spreadsheet renamed to .csv
+            return text
+        break
+    raise _unreadable(path, "is not text in UTF-8 or GB18030", "save it as CSV in UTF-8")
+
+
+def _column(name: str) -> str:
+    """Column names as people write them: case does not matter for the known ones."""
+    name = name.strip()
+    return name.lower() if name.lower() in _COLUMNS else name
+
+
+def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
+    header_line = next((line for line in text.splitlines() if line.strip()), "")
+    delimiters = [d for d in ",;\t" if "file" in (_column(name.strip('"')) for name in header_line.split(d))]
+    if not delimiters:
+        raise _unreadable(path, "has no column named file", "give it a header line")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiters[0], strict=True)
+    header: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            place, line = f"line {line}", reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = [_column(name) for name in cells]
+                _check_header(header, path)
+            elif len(cells) > len(header):
+                # Most often an unquoted comma, after which every value stands under a wrong name.
+                yield _Row(place, {}, f"{len(cells)} values for {len(header)} columns: put quotes around commas")
+            else:
+                yield _Row(place, {name: cell for name, cell in zip(header, cells, strict=False) if name})
+    except csv.Error as error:
+        raise _unreadable(path, f"line {line} is not CSV ({error})", "check its quotation marks") from error
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise _unreadable(path, f"has the column {twice[0]!r} twice", "keep one of them")
+
+
+def _json_rows(text: str, path: Path) -> Iterator[_Row]:
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, f"is not JSON ({error})", "write a list of objects, one a recording") from error
+    if not isinstance(items, list):
+        raise _unreadable(path, "is not a JSON list", "write a list of objects, one a recording")
+    rows = [
+        _Row(f"entry {number}", {_column(name): value for name, value in item.items()})
+        if isinstance(item, dict)
+        else _Row(f"entry {number}", {}, "not an object with a file")
+        for number, item in enumerate(items, 1)
+    ]
+    if rows and not any("file" in row.values for row in rows):
+        raise _unreadable(path, "names no file in any entry", "give each object a file")
+    return iter(rows)
