@@ -330,7 +330,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
             audio.read(0, TimeSpan(600.0, 630.0))
             print(audio.duration_s, peak() - before)
     """
-    command = [sys.executable, "-c", textwrap.dedent(script), tmp_path / "a.wav", tmp_path]
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.wav"), str(tmp_path)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     duration_s, growth_mib = map(float, result.stdout.split())
     assert duration_s == 1200.0
