@@ -164,6 +164,8 @@ class PhraseBook:
                 spelled += f".{{{low},{high}}}?"
                 sounded += f".{{{low},{high}}}?"
         has_sound = any(is_han(c) for c in phrase)
+        if not has_sound:
+            spelled = rf"\b{spelled}\b"  # a Latin phrase ends where a word ends
         return re2.compile(spelled), re2.compile(sounded) if has_sound else None
 
     def search(self, texts: Sequence[TurnText]) -> Mapping[str, tuple[Hit, ...]]:
@@ -196,7 +198,7 @@ class PhraseBook:
                 yield names[number], start, end, False
         for phrase, spelled, sounded in self._patterns:
             for match in spelled.finditer(text.text):
-                if match.end() > match.start() and _on_word_boundaries(text.text, match.start(), match.end()):
+                if match.end() > match.start():
                     yield phrase, match.start(), match.end(), True
             if sounded is not None:
                 for match in sounded.finditer(encoded):
