@@ -8,10 +8,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f]")
+# U+3007 is the zero 〇 of numbers written out.
+_HAN = re.compile(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f]")
 # Recognisers write 您 and 你, 他 and 她 at random: for matching they are one pronoun each.
 _SAME = str.maketrans({"您": "你", "她": "他", "它": "他", "妳": "你", "祢": "你"})
-_WORDS = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)?|\d")
+_LATIN = "[A-Za-zÀ-ÖØ-öø-ɏ]+"
+_WORDS = re.compile(rf"{_LATIN}(?:'{_LATIN})?|\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def fold(text: str) -> FoldedText:
                 out.append(character)
                 offsets.append(index)
                 gap = False
-            elif character not in "'’":  # don't → dont: one word either way
-                gap = True
+            elif character not in "'’" and not unicodedata.combining(character):
+                gap = True  # don't → dont: one word either way; nor does an accent written apart cut a word
     return FoldedText("".join(out), tuple(offsets))
 
 

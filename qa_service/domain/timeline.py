@@ -38,11 +38,11 @@ class TimeSpan:
 def union(spans: Iterable[TimeSpan], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
     """Disjoint spans covering the same time; gaps of at most ``bridge_s`` seconds are filled."""
     merged: list[TimeSpan] = []
-    for span in sorted(spans):
+    for span in sorted(span for span in spans if span.duration_s > 0):
         if merged and span.start - merged[-1].end <= bridge_s:
             if span.end > merged[-1].end:
                 merged[-1] = TimeSpan(merged[-1].start, span.end)
-        elif span.duration_s > 0:
+        else:
             merged.append(span)
     return tuple(merged)
 
