@@ -1,1 +1,1 @@
-
+"""The worker and the command line: composition roots that wire engines, rules and store together."""

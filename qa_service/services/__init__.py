@@ -1,1 +1,1 @@
-
+"""Use cases: they fetch through ports, call the pure domain, and store."""

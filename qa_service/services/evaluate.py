@@ -1,0 +1,71 @@
+"""The scoring stage: a stored conversation becomes an evaluation. Needs no audio.
+
+Guarantee: keyed by conversation, metadata and rule set; the same inputs find the same evaluation.
+"""
+
+from collections.abc import Callable, Mapping
+
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.metrics import measure
+from qa_service.domain.scoring import fill
+from qa_service.errors import InputError
+from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation, UnitOfWorkFactory
+from qa_service.services.keys import stage_key
+
+
+class EvaluateConversation:
+    """``pack_by_language`` names the pack for each language; ``load_pack`` compiles one (and may cache it)."""
+
+    def __init__(
+        self,
+        *,
+        units: UnitOfWorkFactory,
+        load_pack: Callable[[str], RuleEvaluator],
+        pack_by_language: Mapping[str, str],
+    ) -> None:
+        self._units = units
+        self._load_pack = load_pack
+        self._pack_by_language = pack_by_language
+
+    def selection_digest(self, pack: str | None) -> str:
+        """Digest of the rules that would be used: of ``pack``, or of those that the language chooses between."""
+        names = [pack] if pack else sorted(self._pack_by_language.values())
+        return stage_key("rules", digests=[self._load_pack(name).digest for name in names])
+
+    def evaluate(
+        self, stored: StoredConversation, metadata: CallMetadata, *, pack: str | None = None
+    ) -> StoredEvaluation:
+        """Score with ``pack``, or with the pack of the conversation's language.
+
+        Raises:
+            InputError: ``language_unsupported``.
+        """
+        conversation = stored.conversation
+        name = pack or self._pack_by_language.get(conversation.language)
+        if name is None:
+            known = ", ".join(self._pack_by_language)
+            raise InputError(
+                "language_unsupported",
+                f"no rule pack for language {conversation.language!r} (there is {known}): name one with --pack",
+            )
+        rules = self._load_pack(name)
+        key = stage_key("score", conversation=stored.stage_key, metadata=metadata, rules=rules.digest)
+        with self._units() as unit:
+            known_evaluation = unit.evaluations.by_key(key)
+        if known_evaluation is not None:
+            return known_evaluation
+        metrics = measure(conversation, metadata, rules.metric_options)
+        results = rules.evaluate(conversation, metrics, metadata)
+        evaluation = fill(rules.scorecard, results)
+        with self._units() as unit:
+            saved = unit.evaluations.add(
+                key,
+                conversation=stored,
+                pack=rules.pack,
+                ruleset_digest=rules.digest,
+                evaluation=evaluation,
+                results=results,
+                metrics=metrics,
+            )
+            unit.commit()
+        return saved

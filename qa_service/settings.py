@@ -1,0 +1,106 @@
+"""Settings: environment variables ``QA_…``, then a TOML file, then defaults. Read once, at a composition root.
+
+The file is ``qa.toml`` in the working directory, or what ``QA_CONFIG`` names.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from qa_service.errors import ConfigurationError
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "qa-service"
+
+
+class Settings(BaseSettings):
+    """All settings of the product; ``docs/configuration.md`` documents each of them."""
+
+    model_config = SettingsConfigDict(env_prefix="QA_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    database_url: str | None = None
+    time_zone: str = "Asia/Shanghai"
+    filename_template: str | None = None
+
+    language: Literal["zh", "en"] | None = None
+    agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
+    max_duration_s: PositiveFloat = 4 * 3600.0
+
+    asr_engine: Literal["faster-whisper"] = "faster-whisper"
+    asr_model: str = "base"
+    asr_compute_type: str = "default"
+    asr_threads: int = Field(default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    model_cache_dir: Path | None = None
+
+    utterance_pause_s: PositiveFloat = 0.8
+    pack_zh: str = "service-zh"
+    pack_en: str = "service-en"
+
+    lease_s: PositiveFloat = 60.0
+    transient_retries: PositiveInt = 3
+
+    @field_validator("agent_channel", mode="before")
+    @classmethod
+    def _unknown_channel(cls, value: object) -> object:
+        return None if value in ("", "unknown") else value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value!r}: use a name such as Asia/Shanghai") from error
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("QA_CONFIG", "qa.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'qa.db'}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+def load_settings() -> Settings:
+    """Raises ConfigurationError ``settings_invalid`` naming every wrong setting."""
+    named = os.environ.get("QA_CONFIG")
+    if named and not Path(named).is_file():
+        raise ConfigurationError("settings_invalid", f"QA_CONFIG names {named}, which is not a file")
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"QA_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        )
+        raise ConfigurationError("settings_invalid", faults) from error
+    except ValueError as error:  # not TOML
+        raise ConfigurationError(
+            "settings_invalid", f"the configuration file is not valid TOML: {error}"
+        ) from error

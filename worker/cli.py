@@ -1,0 +1,208 @@
+"""The ``qa`` command. Machine output on stdout; progress, warnings and logs on stderr.
+
+Exit codes: 0 done, 1 some recordings failed, 2 usage or configuration.
+"""
+
+import json
+import os
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from qa_service import __version__
+from qa_service.adapters.discovery import discover
+from qa_service.errors import ConfigurationError, EngineError, NotFoundError, QAError, RulePackError
+from qa_service.observability import configure_logging
+from qa_service.services import report
+from qa_service.settings import load_settings
+from worker.container import Container
+from worker.container import pack as load_named_pack
+from worker.render import clock, console, progress_bar, result_table, show_call
+from worker.scoring import Failed, MetadataSources, Scored
+from worker.scoring import score as score_files
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+database = typer.Typer(no_args_is_help=True, help="The database.")
+app.add_typer(database, name="db")
+
+
+class OutputFormat(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
+    version: Annotated[  # noqa: ARG001 - the callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Quality inspection for call centres: recordings in, scored calls with evidence out."""
+    configure_logging(verbose=verbose)
+
+
+@app.command()
+def score(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    metadata: Annotated[
+        Path | None, typer.Option(help="Call metadata (CSV or JSON); found beside the recordings by itself.")
+    ] = None,
+    pack: Annotated[
+        str | None, typer.Option(help="Rule pack, by name or folder; default: by the call's language.")
+    ] = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="What stdout gets.")] = OutputFormat.TABLE,
+) -> None:
+    """Transcribe, check and score recordings."""
+    container = Container(load_settings())
+    for name in [pack] if pack else [container.settings.pack_zh, container.settings.pack_en]:
+        load_named_pack(name)  # a faulty pack is found before any audio is touched
+    notes = console(stderr=True)
+    warn = _warner(notes)
+    files = discover(paths)
+    if not files:
+        raise ConfigurationError("nothing_to_score", "no recordings in the given folders: check the paths")
+    answers: list[Scored | Failed] = []
+    sources = MetadataSources(container, metadata, warn)
+    with progress_bar(notes) as bar:
+        reading = bar.add_task("receiving", total=len(files))
+        scoring = bar.add_task("scoring", total=len(files), visible=False)
+        started, audio_s = time.monotonic(), 0.0
+        for answer in score_files(
+            container,
+            files,
+            metadata=sources,
+            pack=pack,
+            warn=warn,
+            on_received=lambda _path, _size: bar.advance(reading),
+        ):
+            bar.update(reading, visible=False)
+            if isinstance(answer, Scored):
+                audio_s += answer.conversation.conversation.duration_s
+            bar.update(scoring, advance=1, visible=True, audio_s=audio_s)
+            answers.append(answer)
+            _log_line(notes, answer, len(answers), len(files), audio_s, time.monotonic() - started)
+            if output is OutputFormat.JSON:
+                _write_line(answer)
+    if output is OutputFormat.TABLE:
+        console().print(result_table(answers))
+    failed = [answer for answer in answers if isinstance(answer, Failed)]
+    for answer in failed:
+        notes.print(Text(f"{answer.path}: {answer.code}: {answer.message}", style="red"), soft_wrap=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def show(
+    recording: Annotated[str, typer.Argument(help="Path, file name, or the start of the digest.")],
+) -> None:
+    """Print a scored call: the dialogue with findings in place."""
+    container = Container(load_settings())
+    with container.database.unit_of_work() as unit:
+        found = unit.recordings.find(recording)
+        if not found:
+            raise NotFoundError(
+                "recording_not_found", f"no recording {recording!r}: score it first with `qa score`"
+            )
+        if len(found) > 1:
+            names = ", ".join(f"{r.sha256[:12]} ({r.path})" for r in found)
+            raise NotFoundError(
+                "recording_ambiguous", f"{recording!r} is more than one recording: name one of {names}"
+            )
+        evaluation = unit.evaluations.latest(found[0].id)
+        if evaluation is None:
+            raise NotFoundError("not_scored", f"{found[0].path} has no evaluation: score it with `qa score`")
+        conversation = unit.conversations.get(evaluation.conversation_id).conversation
+        metadata = unit.metadata.get(found[0].id)
+    show_call(console(), path=found[0].path, metadata=metadata, conversation=conversation, evaluation=evaluation)
+
+
+@database.command()
+def upgrade() -> None:
+    """Create or upgrade the database's tables."""
+    container = Container(load_settings())
+    _ = container.database
+    typer.echo("database is up to date", err=True)
+
+
+def _warner(notes: Console) -> "_Warner":
+    return _Warner(notes)
+
+
+class _Warner:
+    """Prints each warning once."""
+
+    def __init__(self, notes: Console) -> None:
+        self._notes = notes
+        self._said: set[str] = set()
+
+    def __call__(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._notes.print(Text(f"warning: {message}", style="yellow"), soft_wrap=True)
+
+
+def _log_line(
+    notes: Console, answer: Scored | Failed, done: int, total: int, audio_s: float, elapsed_s: float
+) -> None:
+    """Without a terminal there is no bar: one line a recording instead."""
+    if notes.is_terminal:
+        return
+    speed = f"{audio_s / elapsed_s:.1f}x real time" if elapsed_s > 0 else ""
+    left = clock((total - done) * elapsed_s / done)
+    state = answer.code if isinstance(answer, Failed) else clock(answer.conversation.conversation.duration_s)
+    line = f"[{done}/{total}] {answer.path.name} {state}  {audio_s / 3600:.2f} h audio, {speed}, {left} left"
+    notes.print(Text(line), soft_wrap=True)
+
+
+def _write_line(answer: Scored | Failed) -> None:
+    if isinstance(answer, Failed):
+        document = report.failed(path=str(answer.path), code=answer.code, message=answer.message)
+    else:
+        document = report.scored(
+            path=str(answer.path),
+            sha256=answer.received.recording.sha256,
+            conversation=answer.conversation.conversation,
+            evaluation=answer.evaluation,
+        )
+    text = json.dumps(document, ensure_ascii=False)
+    # A path that is not UTF-8 arrives as lone surrogates; they must not end the run.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """Entry point: coded errors become one line and exit code 2 (1 for a missing recording)."""
+    try:
+        app()
+    except RulePackError as error:
+        faults = error.faults or (error.message,)
+        for fault in faults:
+            typer.echo(f"{error.code}: {fault}", err=True)
+        sys.exit(2)
+    except (ConfigurationError, EngineError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
+    except QAError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader went away (`qa score … | head`): what is scored is stored.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

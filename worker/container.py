@@ -1,0 +1,88 @@
+"""Wiring: from settings to services. Nothing is opened or loaded before it is needed."""
+
+from functools import cached_property, lru_cache
+
+from models.audio import PyAvDecoder
+from models.registry import transcriber
+from models.text.normalise import PinyinAnnotator
+from models.vad.silero import SileroVad
+from qa_service.adapters.blobs import LocalBlobStore
+from qa_service.adapters.clock import SystemClock
+from qa_service.adapters.processes import owner_name
+from qa_service.db.session import Database
+from qa_service.domain.alignment import AlignmentOptions
+from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.ingest import Ingest
+from qa_service.services.jobs import ScoreRecordings
+from qa_service.services.process import HearRecording
+from qa_service.settings import Settings
+from rules.engine import RuleSet
+from rules.loader import find_pack, load_pack
+
+
+class Container:
+    """The objects of one process. Make it after forking: it holds database connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.owner = owner_name()
+
+    @cached_property
+    def database(self) -> Database:
+        database = Database(self.settings.resolved_database_url, clock=SystemClock())
+        database.upgrade()
+        return database
+
+    @cached_property
+    def blobs(self) -> LocalBlobStore:
+        return LocalBlobStore(self.settings.data_dir / "blobs")
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        return Ingest(units=self.database.unit_of_work, blobs=self.blobs)
+
+    @cached_property
+    def hear(self) -> HearRecording:
+        settings = self.settings
+        return HearRecording(
+            units=self.database.unit_of_work,
+            blobs=self.blobs,
+            decoder=PyAvDecoder(spool_dir=None, max_duration_s=settings.max_duration_s),
+            detector=SileroVad(),
+            transcriber=transcriber(
+                settings.asr_engine,
+                model=settings.asr_model,
+                cache_dir=settings.model_cache_dir,
+                device=settings.device,
+                compute_type=settings.asr_compute_type,
+                threads=settings.asr_threads,
+            ),
+            annotator=PinyinAnnotator(),
+            alignment=AlignmentOptions(utterance_pause_s=settings.utterance_pause_s),
+            language=settings.language,
+            agent_channel=settings.agent_channel,
+        )
+
+    @cached_property
+    def evaluate(self) -> EvaluateConversation:
+        return EvaluateConversation(
+            units=self.database.unit_of_work,
+            load_pack=pack,
+            pack_by_language={"zh": self.settings.pack_zh, "en": self.settings.pack_en},
+        )
+
+    @cached_property
+    def jobs(self) -> ScoreRecordings:
+        return ScoreRecordings(
+            units=self.database.unit_of_work,
+            hear=self.hear,
+            evaluate=self.evaluate,
+            owner=self.owner,
+            lease_s=self.settings.lease_s,
+        )
+
+
+@lru_cache(maxsize=16)
+def pack(name: str) -> RuleSet:
+    """A compiled pack, once a process. Raises RulePackError."""
+    return load_pack(find_pack(name))

@@ -1,0 +1,188 @@
+"""What people read in a terminal: the result table, a call's dialogue, progress."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.conversation import Conversation, SpeakerRole
+from qa_service.domain.results import Outcome, RuleResult, Severity
+from qa_service.ports import StoredEvaluation
+from worker.scoring import Failed, Scored
+
+PLAIN_WIDTH = 140  # a pipe has no width of its own
+
+_COLOUR = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
+_ROLE_COLOUR = {SpeakerRole.AGENT: "cyan", SpeakerRole.CUSTOMER: "green"}
+
+
+def console(*, stderr: bool = False) -> Console:
+    plain = Console(stderr=stderr)
+    return plain if plain.is_terminal else Console(stderr=stderr, width=PLAIN_WIDTH)
+
+
+def clock(seconds: float) -> str:
+    """mm:ss, as inspectors write it; hours only when there are any."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def score_text(evaluation: StoredEvaluation) -> Text:
+    score = evaluation.evaluation.score
+    if score is None:
+        return Text("withheld", style="yellow")
+    fatal = " fatal" if evaluation.evaluation.fatal else ""
+    return Text(f"{score:.1f}{fatal}", style="green" if score >= 90 else "red" if score < 60 else "yellow")
+
+
+def result_table(answers: Sequence[Scored | Failed]) -> Table:
+    """One row a recording: call, agent, length, score, what broke and where, what needs a look."""
+    table = Table(show_lines=True, expand=True)
+    table.add_column("Call", overflow="fold", ratio=3)
+    table.add_column("Agent", ratio=2)
+    table.add_column("Length", justify="right", width=7)
+    table.add_column("Score", justify="right", width=11)
+    table.add_column("What broke, and where", ratio=9)
+    table.add_column("Needs a look", ratio=4)
+    for answer in answers:
+        if isinstance(answer, Failed):
+            reason = Text(f"{answer.code}: {answer.message}", style="red")
+            table.add_row(escape(answer.path.name), "", "", Text("failed", style="red"), reason, "")
+            continue
+        results = answer.evaluation.results
+        table.add_row(
+            escape(answer.path.name),
+            escape(agent_name(answer.received.metadata)),
+            clock(answer.conversation.conversation.duration_s),
+            score_text(answer.evaluation),
+            _lines([_broken(r) for r in results if r.outcome is Outcome.NOT_MET and r.same_event_as is None]),
+            _lines([_doubtful(r) for r in results if r.outcome is Outcome.UNDETERMINED]),
+        )
+    return table
+
+
+def agent_name(metadata: CallMetadata) -> str:
+    return metadata.agent_name or metadata.agent_id or "–"
+
+
+def _lines(texts: Sequence[Text]) -> Group | Text:
+    return Group(*texts) if texts else Text("–", style="dim")
+
+
+def _broken(result: RuleResult) -> Text:
+    times = ", ".join(dict.fromkeys(clock(e.start) for e in result.evidence))
+    style = _COLOUR[result.severity] if result.scored else "dim"
+    suffix = "" if result.scored else " (recorded only)"
+    return Text(f"{result.title} {times}{suffix}", style=style)
+
+
+def _doubtful(result: RuleResult) -> Text:
+    times = ", ".join(dict.fromkeys(clock(e.start) for e in result.evidence))
+    return Text(f"{result.title} {times} ({result.reason})".replace("  ", " "), style="magenta")
+
+
+def show_call(
+    target: Console, *, path: str, metadata: CallMetadata, conversation: Conversation, evaluation: StoredEvaluation
+) -> None:
+    """Print one call: head, dialogue with findings in place, rules that applied."""
+    target.print(
+        Text(f"{Path(path).name}  {clock(conversation.duration_s)}  agent {agent_name(metadata)}", "bold")
+    )
+    card = evaluation.evaluation
+    target.print(
+        Text("score "),
+        score_text(evaluation),
+        Text(f"  coverage {card.coverage:.0%}  pack {evaluation.pack}"),
+        sep="",
+    )
+    for section in card.sections:
+        value = "–" if section.score is None else f"{section.score:.0f}"
+        target.print(Text(f"  {section.title} {value}" + (" (fatal)" if section.fatal else ""), "dim"))
+    target.print()
+    for _, line in sorted([*_dialogue(conversation), *_findings(evaluation.results)], key=lambda item: item[0]):
+        target.print(line)
+    target.print()
+    target.print(_rule_table(evaluation.results))
+
+
+def _dialogue(conversation: Conversation) -> list[tuple[tuple[float, int], Text]]:
+    lines = []
+    for utterance in conversation.utterances:
+        colour = _ROLE_COLOUR.get(utterance.role, "white")
+        line = Text.assemble(
+            (f"{clock(utterance.start)} ", "dim"),
+            (f"{utterance.role.value:<9}", colour),
+            utterance.text,
+            (f"  ({utterance.confidence:.2f})" if utterance.confidence < 0.6 else "", "dim"),
+        )
+        lines.append(((utterance.start, 0), line))
+    return lines
+
+
+def _findings(results: Sequence[RuleResult]) -> list[tuple[tuple[float, int], Text]]:
+    lines = []
+    for result in results:
+        if result.outcome not in (Outcome.NOT_MET, Outcome.UNDETERMINED) or result.same_event_as:
+            continue
+        broken = result.outcome is Outcome.NOT_MET
+        for evidence in result.evidence:
+            detail = " ".join(
+                part for part in (f"「{evidence.quote}」" if evidence.quote else "", evidence.note) if part
+            )
+            text = f"      {'✗' if broken else '?'} {result.title} {clock(evidence.start)}–{clock(evidence.end)} {detail}"
+            style = _COLOUR[result.severity] if broken else "magenta"
+            lines.append(((evidence.start, 1), Text(text, style=style)))
+    return lines
+
+
+def _rule_table(results: Sequence[RuleResult]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("Rule", "", "Outcome", "Why"):
+        table.add_column(column)
+    for result in results:
+        if result.outcome is Outcome.NOT_APPLICABLE:
+            continue
+        why = result.reason or (f"same event as {result.same_event_as}" if result.same_event_as else "")
+        table.add_row(result.rule, result.title, result.outcome.value, why)
+    return table
+
+
+class _Speed(ProgressColumn):
+    """Hours of audio done, and how many times faster than real time."""
+
+    def render(self, task: Task) -> Text:
+        audio_s = float(task.fields.get("audio_s", 0.0))
+        elapsed = task.elapsed or 0.0
+        speed = f"{audio_s / elapsed:.1f}× real time" if elapsed > 1 and audio_s else ""
+        return Text(f"{audio_s / 3600:.2f} h audio  {speed}", style="cyan")
+
+
+def progress_bar(target: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=target,
+        transient=True,
+    )
