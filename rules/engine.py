@@ -17,7 +17,7 @@ from qa_service.domain.scoring import Scorecard
 from rules.context import Anchor, Context, Position
 from rules.matching import PhraseBook, turn_texts
 from rules.schema import Pack, Rule, ScorecardModel
-from rules.verdict import Verdict, negation
+from rules.verdict import TRUE, Verdict, negation
 
 # Raised whenever the same pack would judge the same conversation differently.
 ENGINE_REVISION = "1"
@@ -28,9 +28,10 @@ class RuleSet:
 
     def __init__(self, pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> None:
         self._settings = pack
-        self._rules = _in_order(rules)
+        self._rules = in_order(rules)
         self._book = PhraseBook(p for rule in self._rules for check in rule.checks() for p in check.phrases())
         self.pack = pack.pack
+        self.language = pack.language
         self.scorecard: Scorecard = scorecard.scorecard_of()
         self.metric_options: MetricOptions = pack.metrics.options()
         self.digest = _digest(pack, self._rules, scorecard)
@@ -62,24 +63,23 @@ class RuleSet:
 
 def _judge(rule: Rule, context: Context) -> RuleResult:
     result = RuleResult(rule.rule, rule.title, Outcome.NOT_APPLICABLE, rule.severity, scored=rule.scored)
-    if rule.applies_when is not None:
-        applies = rule.applies_when.evaluate(context.at(Position.TRIGGER))
-        if applies.value is False:
-            return replace(result, reason="situation_absent")
-        if applies.value is None:
-            verdict = _answer(rule, context)
-            if verdict.value is True:
-                return replace(result, outcome=Outcome.MET)
-            return _undetermined(result, applies.reason, applies.evidence)
+    applies = rule.applies_when.evaluate(context.at(Position.TRIGGER)) if rule.applies_when is not None else TRUE
+    if applies.value is False:
+        return replace(result, reason="situation_absent")
     style = tuple((name, check.evaluate(context.at(Position.REQUIRE)).value) for name, check in rule.style.items())
     result = replace(result, style=style)
-    if rule.for_each is None:
-        verdict = _answer(rule, context)
-        if verdict.value is None:
-            return _undetermined(result, verdict.reason, verdict.evidence)
-        evidence = verdict.evidence if rule.require is not None or not verdict.value else ()
-        return replace(result, outcome=Outcome.MET if verdict.value else Outcome.NOT_MET, evidence=evidence)
-    return _judge_each(rule, result, context)
+    judged = _judge_once(rule, result, context) if rule.for_each is None else _judge_each(rule, result, context)
+    if applies.value is None and judged.outcome in (Outcome.NOT_MET, Outcome.UNDETERMINED):
+        return _undetermined(result, applies.reason, applies.evidence)
+    return judged
+
+
+def _judge_once(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
+    verdict = _answer(rule, context)
+    if verdict.value is None:
+        return _undetermined(result, verdict.reason, verdict.evidence)
+    evidence = verdict.evidence if rule.require is not None or not verdict.value else ()
+    return replace(result, outcome=Outcome.MET if verdict.value else Outcome.NOT_MET, evidence=evidence)
 
 
 def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
@@ -105,7 +105,7 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
                 kept.extend(_of_occurrence(rule, anchor, verdict))
         elif verdict.value is False and sure:
             broken.extend(_of_occurrence(rule, anchor, verdict))
-        elif verdict.value is False or sure:
+        else:
             doubtful.extend(_of_occurrence(rule, anchor, verdict))
             reason = reason or verdict.reason or "situation_unsure"
     if broken:
@@ -160,14 +160,14 @@ def _shared_event(rule: Rule, results: dict[str, RuleResult]) -> RuleResult:
     return result
 
 
-def _in_order(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+def in_order(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """Rules after those whose outcome they read. Raises CycleError."""
     by_id = {rule.rule: rule for rule in rules}
     graph = {
         rule.rule: sorted({r for check in rule.checks() for r in check.rules()})
         for rule in sorted(rules, key=lambda r: r.rule)
     }
-    return tuple(by_id[name] for name in TopologicalSorter(graph).static_order())
+    return tuple(by_id[name] for name in TopologicalSorter(graph).static_order() if name in by_id)
 
 
 def _digest(pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> str:
@@ -181,4 +181,4 @@ def _digest(pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> str
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-__all__ = ["ENGINE_REVISION", "CycleError", "RuleSet"]
+__all__ = ["ENGINE_REVISION", "CycleError", "RuleSet", "in_order"]

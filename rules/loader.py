@@ -3,28 +3,20 @@
 Guarantee: a pack with any fault is refused as a whole, and all its faults are reported at once.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from typing import Any
 
 from qa_service.errors import RulePackError
 from rules.checks import KINDS, Check
 from rules.checks.phrases import Lexicon
-from rules.engine import CycleError, RuleSet
+from rules.documents import Faults, read_document, validated
+from rules.engine import CycleError, RuleSet, in_order
 from rules.schema import Pack, Rule, ScorecardModel
 
-MAX_BYTES = 1 << 20
 PACK_FILE, LEXICON_FILE, CASES_SUFFIX = "pack.yaml", "lexicons.yaml", ".cases.yaml"
 CONDITIONS = ("applies_when", "for_each", "only_when", "require", "forbid")
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def shipped_packs() -> dict[str, Path]:
@@ -47,12 +39,13 @@ def find_pack(name_or_path: str) -> Path:
     )
 
 
-@dataclass
-class _Faults:
-    found: list[str] = field(default_factory=list)
-
-    def add(self, path: Path, node: object, trail: Sequence[object], message: str) -> None:
-        self.found.append(f"{path.parent.name}/{path.name}:{_line(node, trail)}: {message}")
+def rule_files(path: Path) -> tuple[Path, ...]:
+    """The rule files of the pack in ``path``."""
+    return tuple(
+        file
+        for file in sorted(path.glob("*.yaml"))
+        if file.name not in (PACK_FILE, LEXICON_FILE) and not file.name.endswith(CASES_SUFFIX)
+    )
 
 
 def load_pack(path: Path) -> RuleSet:
@@ -61,36 +54,39 @@ def load_pack(path: Path) -> RuleSet:
     Raises:
         RulePackError: ``pack_invalid``; ``faults`` lists each fault as ``pack/file.yaml:line: what``.
     """
-    faults = _Faults()
-    pack = _model(Pack, path / PACK_FILE, _read(path / PACK_FILE, faults), faults)
+    faults = Faults()
+    pack_node = read_document(path / PACK_FILE, faults)
+    pack = validated(Pack, path / PACK_FILE, pack_node, faults) if pack_node is not None else None
     lexicons = _lexicons(path / LEXICON_FILE, faults) if (path / LEXICON_FILE).is_file() else {}
-    if faults.found:  # what follows would only repeat that a lexicon is missing
-        raise _invalid(path, faults)
     rules: dict[str, tuple[Rule, Path]] = {}
-    for file in sorted(path.glob("*.yaml")):
-        if file.name in (PACK_FILE, LEXICON_FILE) or file.name.endswith(CASES_SUFFIX):
-            continue
+    names = set()  # of faulty rules too: nobody needs to hear that they are missing
+    for file in rule_files(path):
+        names.add(file.stem)
         rule = _rule(file, lexicons, faults)
         if rule is None:
             continue
         if rule.rule in rules:
             faults.add(file, None, (), f"rule {rule.rule!r} is already defined in {rules[rule.rule][1].name}")
-        rules[rule.rule] = (rule, file)
+        else:
+            rules[rule.rule] = (rule, file)
+    names |= rules.keys()
     for rule, file in rules.values():
         read = {r for check in rule.checks() for r in check.rules()}
-        for missing in sorted((read | set(rule.same_event_as)) - rules.keys()):
+        for missing in sorted((read | set(rule.same_event_as)) - names):
             faults.add(file, None, (), f"refers to rule {missing!r}, which this pack does not have")
-    scorecard = _scorecard(path, pack, rules, faults) if pack is not None and not faults.found else None
-    if faults.found or pack is None or scorecard is None:
-        raise _invalid(path, faults)
+    scorecard = _scorecard(path, pack, pack_node, names, faults) if pack is not None else None
     try:
-        return RuleSet(pack, [rule for rule, _ in rules.values()], scorecard)
+        in_order([rule for rule, _ in rules.values()])
     except CycleError as error:
-        faults.add(path / PACK_FILE, None, (), f"rules read each other's outcome in a circle: {error.args[1]}")
-        raise _invalid(path, faults) from error
+        circle = " → ".join(error.args[1])
+        faults.add(path / PACK_FILE, None, (), f"rules read each other's outcome in a circle: {circle}")
+    if faults.found or pack is None or scorecard is None:
+        raise invalid(path, faults)
+    return RuleSet(pack, [rule for rule, _ in rules.values()], scorecard)
 
 
-def _invalid(path: Path, faults: _Faults) -> RulePackError:
+def invalid(path: Path, faults: Faults) -> RulePackError:
+    """The error that lists all faults of the pack in ``path``."""
     count = len(faults.found)
     return RulePackError(
         "pack_invalid",
@@ -100,15 +96,15 @@ def _invalid(path: Path, faults: _Faults) -> RulePackError:
 
 
 def _scorecard(
-    path: Path, pack: Pack, rules: Mapping[str, tuple[Rule, Path]], faults: _Faults
+    path: Path, pack: Pack, pack_node: object, rules: Collection[str], faults: Faults
 ) -> ScorecardModel | None:
     own = path / "scorecards" / f"{pack.scorecard}.yaml"
     file = own if own.is_file() else Path(str(files("rules"))) / "scorecards" / f"{pack.scorecard}.yaml"
     if not file.is_file():
-        faults.add(path / PACK_FILE, None, (), f"no scorecard {pack.scorecard!r}: expected {own}")
+        faults.add(path / PACK_FILE, pack_node, ("scorecard",), f"no scorecard {pack.scorecard!r}: expected {own}")
         return None
-    node = _read(file, faults)
-    scorecard = _model(ScorecardModel, file, node, faults)
+    node = read_document(file, faults)
+    scorecard = validated(ScorecardModel, file, node, faults) if node is not None else None
     if scorecard is None:
         return None
     seen: set[str] = set()
@@ -123,159 +119,101 @@ def _scorecard(
     return scorecard
 
 
-def _lexicons(file: Path, faults: _Faults) -> dict[str, Lexicon]:
-    node = _read(file, faults)
-    if not isinstance(node, Mapping):
-        return {}
-    found = {}
-    for name, value in node.items():
+def _lexicons(file: Path, faults: Faults) -> dict[str, Lexicon | None]:
+    """Lexicons by name; None behind the name of a faulty one, so that its users are not reported too."""
+    node = read_document(file, faults)
+    found: dict[str, Lexicon | None] = {}
+    for name, value in (node or {}).items():
         content = {"phrases": value} if isinstance(value, list) else value
-        lexicon = _model(Lexicon, file, content, faults, root=node, trail=(name,))
-        if lexicon is not None:
-            found[str(name)] = lexicon
+        found[str(name)] = validated(Lexicon, file, content, faults, root=node, trail=(name,))
     return found
 
 
-def _rule(file: Path, lexicons: Mapping[str, Lexicon], faults: _Faults) -> Rule | None:
-    node = _read(file, faults)
-    if not isinstance(node, Mapping):
+def _rule(file: Path, lexicons: Mapping[str, Lexicon | None], faults: Faults) -> Rule | None:
+    node = read_document(file, faults)
+    if node is None:
         return None
+    conditions = _Conditions(file, node, lexicons, faults)
     before = len(faults.found)
     content: dict[str, Any] = dict(node)
     for key in CONDITIONS:
         if key in content:
-            content[key] = _condition(content[key], (key,), file, node, lexicons, faults)
+            content[key] = conditions.check(content[key], (key,))
     if isinstance(content.get("style"), Mapping):
         content["style"] = {
-            name: _condition(value, ("style", name), file, node, lexicons, faults)
-            for name, value in content["style"].items()
+            name: conditions.check(value, ("style", name)) for name, value in content["style"].items()
         }
-    if len(faults.found) > before:
+    if len(faults.found) > before or conditions.incomplete:
         return None
-    rule = _model(Rule, file, content, faults, root=node)
+    rule = validated(Rule, file, content, faults, root=node)
     if rule is not None and rule.rule != file.stem:
         faults.add(file, node, ("rule",), f"the file of rule {rule.rule!r} must be named {rule.rule}.yaml")
     return rule
 
 
-def _condition(
-    value: object,
-    trail: tuple[object, ...],
-    file: Path,
-    root: object,
-    lexicons: Mapping[str, Lexicon],
-    faults: _Faults,
-) -> Check | None:
-    if not isinstance(value, Mapping) or len(value) != 1:
-        faults.add(file, root, trail, f"a condition is one of {', '.join(KINDS)} with its settings")
-        return None
-    kind, settings = next(iter(value.items()))
-    trail = (*trail, kind)
-    if kind not in KINDS:
-        faults.add(file, root, trail, f"unknown check {kind!r}: one of {', '.join(KINDS)}")
-        return None
-    content: dict[str, Any]
-    if kind in ("all", "any", "not", "at_least"):
-        children = settings if isinstance(settings, list) else [settings]
-        content, inner = {}, trail
-        if kind == "at_least" and isinstance(settings, Mapping):
-            content, children = dict(settings), settings.get("of") or []
-            inner = (*trail, "of")
-        indexed = isinstance(settings, list) or kind == "at_least"
-        content["of"] = tuple(
-            _condition(child, (*inner, i) if indexed else inner, file, root, lexicons, faults)
-            for i, child in enumerate(children)
-        )
-        if None in content["of"]:
+class _Conditions:
+    """Builds the checks of one rule file. ``incomplete``: one of them uses a faulty lexicon."""
+
+    def __init__(self, file: Path, root: object, lexicons: Mapping[str, Lexicon | None], faults: Faults) -> None:
+        self._file, self._root, self._lexicons, self._faults = file, root, lexicons, faults
+        self.incomplete = False
+
+    def check(self, value: object, trail: tuple[object, ...]) -> Check | None:
+        if not isinstance(value, Mapping) or len(value) != 1:
+            self._fault(trail, f"a condition is one of {', '.join(KINDS)} with its settings")
             return None
-    elif not isinstance(settings, Mapping):
-        faults.add(file, root, trail, f"{kind} needs settings")
-        return None
-    else:
-        content = dict(settings)
-        if kind == "phrase" and not _take_phrases(content, trail, file, root, lexicons, faults):
+        kind, settings = next(iter(value.items()))
+        trail = (*trail, kind)
+        if kind not in KINDS:
+            self._fault(trail, f"unknown check {kind!r}: one of {', '.join(KINDS)}")
             return None
-    return _model(KINDS[kind], file, content, faults, root=root, trail=trail)
-
-
-def _take_phrases(
-    content: dict[str, Any],
-    trail: tuple[object, ...],
-    file: Path,
-    root: object,
-    lexicons: Mapping[str, Lexicon],
-    faults: _Faults,
-) -> bool:
-    """Replace `lexicon` names and `any` phrases by the lexicons they mean."""
-    names = content.pop("lexicon", [])
-    taken = []
-    for name in names if isinstance(names, list) else [names]:
-        if name not in lexicons:
-            known = ", ".join(sorted(lexicons))
-            faults.add(file, root, (*trail, "lexicon"), f"unknown lexicon {name!r}: one of {known}")
-            return False
-        taken.append(lexicons[name])
-    if phrases := content.pop("any", None):
-        taken.append(Lexicon(phrases=tuple(phrases)))
-    if not taken:
-        faults.add(file, root, trail, "a phrase check needs `lexicon` or `any`")
-        return False
-    content["lexicons"] = tuple(taken)
-    return True
-
-
-def _model(
-    model: type[M],
-    file: Path,
-    content: object,
-    faults: _Faults,
-    *,
-    root: object = None,
-    trail: tuple[object, ...] = (),
-) -> M | None:
-    if content is None:
-        return None
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            where = (*trail, *fault["loc"])
-            named = ".".join(str(part) for part in where)
-            faults.add(file, root if root is not None else content, where, f"{named}: {fault['msg']}")
-        return None
-
-
-def _read(file: Path, faults: _Faults) -> Any:
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            faults.add(file, None, (), f"larger than {MAX_BYTES} bytes")
-            return None
-        node = YAML(typ="rt", pure=True).load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        faults.add(file, None, (), f"cannot be read: {error.strerror}")
-        return None
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark is not None else 1
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        faults.found.append(f"{file.parent.name}/{file.name}:{line}: not valid YAML: {reason}")
-        return None
-    if not isinstance(node, Mapping):
-        faults.add(file, None, (), "must hold a mapping")
-        return None
-    return node
-
-
-def _line(node: object, trail: Sequence[object]) -> int:
-    """1-based line of the deepest part of ``trail`` that the document has."""
-    line = 1
-    for part in trail:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-            node = node[part]
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-            node = node[part]
+        if kind in ("all", "any", "not", "at_least"):
+            content = self._group(kind, settings, trail)
+        elif isinstance(settings, Mapping):
+            content = dict(settings)
+            if kind == "phrase" and not self._take_phrases(content, trail):
+                return None
         else:
-            break
-    return line
+            self._fault(trail, f"{kind} needs settings")
+            return None
+        if content is None:
+            return None
+        return validated(KINDS[kind], self._file, content, self._faults, root=self._root, trail=trail)
+
+    def _group(self, kind: str, settings: object, trail: tuple[object, ...]) -> dict[str, Any] | None:
+        content: dict[str, Any] = {}
+        if kind == "at_least":
+            if not isinstance(settings, Mapping) or not isinstance(settings.get("of"), list):
+                self._fault(trail, "at_least needs `count`, and a list of conditions in `of`")
+                return None
+            content, settings, trail = dict(settings), settings["of"], (*trail, "of")
+        if isinstance(settings, list):
+            children = [self.check(child, (*trail, i)) for i, child in enumerate(settings)]
+        else:
+            children = [self.check(settings, trail)]
+        return None if None in children else {**content, "of": tuple(children)}
+
+    def _take_phrases(self, content: dict[str, Any], trail: tuple[object, ...]) -> bool:
+        """Replace `lexicon` names and `any` phrases by the lexicons they mean."""
+        named, phrases = content.pop("lexicon", []), content.pop("any", None)
+        taken: list[Lexicon | None] = []
+        for name in named if isinstance(named, list) else [named]:
+            if not isinstance(name, str) or name not in self._lexicons:
+                known = ", ".join(sorted(self._lexicons))
+                self._fault((*trail, "lexicon"), f"unknown lexicon {name!r}: one of {known}")
+                return False
+            taken.append(self._lexicons[name])
+            self.incomplete = self.incomplete or self._lexicons[name] is None
+        if phrases is not None:
+            where = (*trail, "any")
+            taken.append(
+                validated(Lexicon, self._file, {"phrases": phrases}, self._faults, root=self._root, trail=where)
+            )
+        if not taken:
+            self._fault(trail, "a phrase check needs `lexicon` or `any`")
+            return False
+        content["lexicons"] = tuple(taken)
+        return None not in taken
+
+    def _fault(self, trail: Sequence[object], message: str) -> None:
+        self._faults.add(self._file, self._root, trail, message)

@@ -46,6 +46,12 @@ class Rule(_Model):
             raise ValueError("a rule has exactly one of `require` and `forbid`")
         if self.only_when is not None and self.for_each is None:
             raise ValueError("`only_when` filters the occurrences of `for_each`, which is missing")
+        if self.for_each is not None and not self.for_each.has_occurrences:
+            raise ValueError("`for_each` needs a check that has occurrences")
+        judged = [check for check in (self.require, self.forbid) if check is not None]
+        without = [c for c in (self.applies_when, self.for_each, *self.style.values()) if c is not None]
+        if any(c.anchored() for c in (without if self.for_each is not None else [*without, *judged])):
+            raise ValueError("`before` and `after` in a scope need an occurrence of `for_each` to count from")
         return self
 
     def checks(self) -> Iterable[Check]:

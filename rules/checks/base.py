@@ -1,9 +1,9 @@
 """What every check is: a validated, frozen node that answers with a three-valued verdict."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from qa_service.domain.conversation import SpeakerRole
 from rules.context import Anchor, Context
@@ -19,6 +19,13 @@ def role_of(name: RoleName) -> SpeakerRole | None:
 class Check(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    has_occurrences: ClassVar[bool] = False  # whether it can stand in `for_each`
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The kind is part of what a pack's digest covers: `all` and `any` have the same fields."""
+        return {"kind": type(self).__name__, **fields(self)}
+
     def evaluate(self, context: Context) -> Verdict:
         raise NotImplementedError
 
@@ -30,6 +37,10 @@ class Check(BaseModel):
         """Ids of rules whose outcome this check, or one inside it, reads."""
         return ()
 
+    def anchored(self) -> bool:
+        """Whether this check, or one inside it, looks before or after an occurrence of `for_each`."""
+        return False
+
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
-        """Occurrences, for checks that can stand in ``for_each``; None when they cannot be told."""
+        """Occurrences, for checks that have them; None when they cannot be told."""
         raise NotImplementedError(f"{type(self).__name__} has no occurrences")

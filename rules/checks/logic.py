@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pydantic import PositiveInt, SerializeAsAny
+from pydantic import Field, PositiveInt, SerializeAsAny
 
 from rules.checks.base import Check
 from rules.context import Context
@@ -10,13 +10,16 @@ from rules.verdict import Verdict, at_least, conjunction, disjunction, negation
 
 
 class _Group(Check):
-    of: tuple[SerializeAsAny[Check], ...]
+    of: tuple[SerializeAsAny[Check], ...] = Field(min_length=1)
 
     def phrases(self) -> Iterable[str]:
         return (p for check in self.of for p in check.phrases())
 
     def rules(self) -> Iterable[str]:
         return (r for check in self.of for r in check.rules())
+
+    def anchored(self) -> bool:
+        return any(check.anchored() for check in self.of)
 
     def _verdicts(self, context: Context) -> list[Verdict]:
         return [check.evaluate(context) for check in self.of]
@@ -41,6 +44,8 @@ class AtLeast(_Group):
 
 class Not(_Group):
     """Exactly one condition; what was required below becomes forbidden, and the other way round."""
+
+    of: tuple[SerializeAsAny[Check], ...] = Field(min_length=1, max_length=1)
 
     def evaluate(self, context: Context) -> Verdict:
         return negation(self.of[0].evaluate(context.at(context.position.negated)))
