@@ -14,7 +14,7 @@ from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
-from qa_service.domain.timeline import TimeSpan, clip, hull, intersection, total_s
+from qa_service.domain.timeline import TimeSpan, clip, hull, intersection, total_s, union
 from rules.matching import Hit, TurnText
 
 SLACK_S = 0.3  # word times are good to about this much
@@ -102,16 +102,23 @@ class Context:
     def utterances(self, role: SpeakerRole | None) -> tuple[Utterance, ...]:
         return self.conversation.utterances if role is None else self.conversation.spoken_by(role)
 
+    def speech_of(self, role: SpeakerRole | None) -> tuple[TimeSpan, ...]:
+        roles = [role] if role else [c.role for c in self.conversation.speech]
+        return union(s for r in roles for s in self.conversation.speech_of(r))
+
     def window(self, scope: Scope, role: SpeakerRole | None) -> TimeSpan | None:
-        """The time that ``scope`` means for ``role``; None when there is nothing in it."""
+        """The time that ``scope`` means for ``role``; None when there is nothing in it.
+
+        A role of which nothing was recognised still has its speech to count from.
+        """
         start, end = self.whole.start, self.whole.end
-        own = self.utterances(role)
+        own = [u.span for u in self.utterances(role)] or list(self.speech_of(role))
         if not own:
             return None
         if scope.first_utterances:
-            end = min(end, hull([u.span for u in own[: scope.first_utterances]]).end)
+            end = min(end, hull(own[: scope.first_utterances]).end)
         if scope.last_utterances:
-            start = max(start, hull([u.span for u in own[-scope.last_utterances :]]).start)
+            start = max(start, hull(own[-scope.last_utterances :]).start)
         if scope.first_s:
             end = min(end, own[0].start + scope.first_s)
         if scope.last_s:
@@ -132,13 +139,19 @@ class Context:
 
     def coverage(self, window: TimeSpan, role: SpeakerRole | None) -> float | None:
         """Share of the role's speech in ``window`` that was recognised with confidence; None: it says nothing."""
-        roles = [role] if role else [c.role for c in self.conversation.speech]
-        speech = clip([s for r in roles for s in self.conversation.speech_of(r)], window)
+        speech = clip(self.speech_of(role), window)
         spoken_s = total_s(speech)
         if not spoken_s:
             return None
         reliable = [u.span for u in self.utterances(role) if u.confidence >= self.recognition.utterance_confidence]
         return total_s(intersection(speech, reliable)) / spoken_s
+
+    def well_heard(self, window: TimeSpan, role: SpeakerRole | None) -> bool:
+        """Whether enough of the role's speech in ``window`` was recognised to say that something is not in it."""
+        coverage = self.coverage(window, role)
+        required = self.position is Position.REQUIRE
+        needed = self.recognition.require_coverage if required else self.recognition.forbid_coverage
+        return coverage is None or coverage >= needed
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:
@@ -160,21 +173,27 @@ def utterance_evidence(utterance: Utterance, note: str = "") -> Evidence:
 _CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")
 
 
-def hit_evidence(hit: Hit, conversation: Conversation, note: str = "") -> Evidence:
+def hit_evidence(hit: Hit, context: Context, note: str = "") -> Evidence:
     """Evidence of a hit: the time of its words, the clause they stand in, word for word."""
     return Evidence(
-        hit.span.start, hit.span.end, hit.role, _clause(hit, conversation), hit.utterances, hit.confidence, note
+        hit.span.start,
+        hit.span.end,
+        hit.role,
+        _clause(hit, context.texts[hit.turn]),
+        hit.utterances,
+        hit.confidence,
+        note,
     )
 
 
-def _clause(hit: Hit, conversation: Conversation) -> str:
-    if len(hit.utterances) != 1:
+def _clause(hit: Hit, turn: TurnText) -> str:
+    origin = turn.origin[hit.start]
+    if len(hit.utterances) != 1 or origin is None:
         return hit.quote
-    text = conversation.utterances[hit.utterances[0]].text
-    at = text.find(hit.quote)
-    if at < 0:
-        return hit.quote
-    start, end = at, at + len(hit.quote)
+    utterance, folded = origin
+    text = utterance.text
+    start = utterance.overlay.offsets[folded]
+    end = start + len(hit.quote)
     spaced = " " in text and not any("\u4e00" <= c <= "\u9fff" for c in text)
     ends = _CLAUSE_ENDS - {" ", ","} if spaced else _CLAUSE_ENDS
     while start > 0 and text[start - 1] not in ends:

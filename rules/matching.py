@@ -189,7 +189,7 @@ class PhraseBook:
             return
         if self._plain:
             for number, start, end in self._spelling.find_matches_as_indexes(text.text, overlapping=True):
-                if _on_word_boundaries(text.text, start, end):
+                if _on_word_boundaries(text.text, start, end, whole_numbers=True):
                     yield self._plain[number][0], start, end, True
         encoded = self._encode(text.syllables)
         sound, names = self._sound
@@ -206,12 +206,13 @@ class PhraseBook:
                         yield phrase, match.start(), match.end(), False
 
 
-def _on_word_boundaries(text: str, start: int, end: int) -> bool:
-    """A Latin phrase matches whole words only: ``hell`` is not in ``hello``."""
+def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool = False) -> bool:
+    """A Latin phrase matches whole words only: ``hell`` is not in ``hello``, and the hotline ``12345`` (a phrase
+    without placeholders) not in an order number."""
     for left, right in ((start - 1, start), (end - 1, end)):
         if left >= 0 and right < len(text):
             pair = text[left] + text[right]
-            if " " not in pair and not any(is_han(c) for c in pair) and not pair.isdigit():
+            if " " not in pair and not any(is_han(c) for c in pair) and (whole_numbers or not pair.isdigit()):
                 return False
     return True
 

@@ -1,6 +1,6 @@
 """Events of the conversation: silences and waits, interruptions, numbers read out."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import re2
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -16,6 +16,7 @@ from rules.verdict import FALSE, Verdict, unknown
 
 _DIGIT_KEYS = frozenset(sound_key(s) for s in DIGIT_SOUNDS)
 
+_ROUNDING_S = 1e-6  # a difference of two floats may be a hair over: 16.1 - 6.1 > 10
 _JOIN_S = 2.0  # a telephony hold and the silence right beside it are one wait
 
 
@@ -24,6 +25,8 @@ class SilenceCheck(Check):
 
     ``source``: silence only, hold only, or both joined into waits.
     """
+
+    has_occurrences: ClassVar[bool] = True
 
     longer_than_s: NonNegativeFloat = 10.0
     source: Literal["silence", "hold", "wait"] = "wait"
@@ -44,7 +47,7 @@ class SilenceCheck(Check):
         return tuple(
             Anchor(span, Evidence(span.start, span.end, note=f"{span.duration_s:.1f} s"))
             for span in spans
-            if span.duration_s > self.longer_than_s
+            if span.duration_s > self.longer_than_s + _ROUNDING_S
         )
 
 
@@ -85,7 +88,8 @@ class DigitsCheck(Check):
 
     With one of the ``named`` words up to ``reach`` characters before it the number convicts; with one of
     ``harmless`` it is ignored (an order number, a hotline); otherwise, below ``certain_length``, a person looks,
-    as with digits that are only recognised by their sound.
+    as with digits that are only recognised by their sound. Single digits are easily misheard, that so many were
+    read out is not: the lower confidence of accepted phrases is enough.
     """
 
     role: RoleName = "agent"
@@ -95,6 +99,9 @@ class DigitsCheck(Check):
     named: tuple[str, ...] = Field(min_length=1)
     harmless: tuple[str, ...] = ()
     reach: PositiveInt = 14
+
+    def anchored(self) -> bool:
+        return self.scope.anchored
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
@@ -118,14 +125,19 @@ class DigitsCheck(Check):
                 evidence = Evidence(
                     span.start, span.end, text.role, quote, utterances, confidence, "number read out"
                 )
-                if written and (named or end - start >= self.certain_length):
+                if confidence < context.recognition.accept_confidence:
+                    doubtful.append(evidence)
+                    reason = "low_confidence"
+                elif written and (named or end - start >= self.certain_length):
                     sure.append(evidence)
                 else:
                     doubtful.append(evidence)
                     reason = "unnamed_number" if written else reason
         if sure:
             return Verdict(True, tuple(sure))
-        return unknown(reason, tuple(doubtful)) if doubtful else FALSE
+        if doubtful:
+            return unknown(reason, tuple(doubtful))
+        return FALSE if context.well_heard(window, role) else unknown("low_recognition")
 
     def _numbers(self, text: TurnText) -> list[tuple[int, int, bool]]:
         """``(start, end, written)``: runs of written digits, and long runs that only sound like digits.

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import model_validator
 
-from qa_service.domain.call import CallMetadata
+from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ConversationMetrics, RoleMetrics
 from qa_service.domain.results import Evidence, Outcome
@@ -24,6 +24,14 @@ METRICS: Final[dict[str, Callable[[ConversationMetrics, RoleMetrics | None], flo
     "speech_rate_per_min": lambda _, r: r.speech_rate_per_min if r else None,
     "turn_count": lambda _, r: float(r.turn_count) if r else None,
     "longest_monologue_s": lambda _, r: r.longest_monologue.duration_s if r and r.longest_monologue else None,
+}
+
+
+NUMBERS: Final = ("ring_count", "agent_channel", "speakers")
+VALUES: Final[dict[str, tuple[str, ...]]] = {
+    "direction": tuple(Direction),
+    "purpose": tuple(Purpose),
+    "hangup_side": tuple(HangupSide),
 }
 
 
@@ -66,11 +74,22 @@ class MetadataCheck(Check):
     when_unknown: Literal["unknown", "true", "false"] = "unknown"
 
     @model_validator(mode="after")
-    def _has_field(self) -> "MetadataCheck":
+    def _makes_sense(self) -> "MetadataCheck":
         fields = CallMetadata.__dataclass_fields__
         if self.field not in fields:
             raise ValueError(f"unknown metadata field {self.field!r}: one of {', '.join(fields)}")
+        if sum(given is not None for given in (self.equals, self.at_least, self.known)) != 1:
+            raise ValueError("a metadata check has exactly one of `equals`, `at_least` and `known`")
+        if self.at_least is not None and self.field not in NUMBERS:
+            raise ValueError(f"`at_least` needs a number: one of {', '.join(NUMBERS)}")
+        if self.field in VALUES and self.equals is not None:
+            for value in self._wanted():
+                if value not in VALUES[self.field]:
+                    raise ValueError(f"{self.field} is never {value!r}: one of {', '.join(VALUES[self.field])}")
         return self
+
+    def _wanted(self) -> tuple[str | int | None, ...]:
+        return self.equals if isinstance(self.equals, tuple) else (self.equals,)
 
     def evaluate(self, context: Context) -> Verdict:
         value = getattr(context.metadata, self.field)
@@ -81,8 +100,7 @@ class MetadataCheck(Check):
             return answers[self.when_unknown]
         if self.at_least is not None:
             return TRUE if float(value) >= self.at_least else FALSE
-        wanted = self.equals if isinstance(self.equals, tuple) else (self.equals,)
-        return TRUE if value in wanted else FALSE
+        return TRUE if value in self._wanted() else FALSE
 
 
 class RuleCheck(Check):

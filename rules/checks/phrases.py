@@ -1,7 +1,7 @@
 """Phrases: was it said?"""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -61,6 +61,8 @@ class Lexicon(BaseModel):
 class PhraseCheck(Check):
     """True when one of the phrases is said by ``role`` in ``scope`` (at least ``times`` times)."""
 
+    has_occurrences: ClassVar[bool] = True
+
     role: RoleName = "agent"
     scope: Scope = Scope()
     lexicons: tuple[Lexicon, ...] = Field(min_length=1)
@@ -69,6 +71,9 @@ class PhraseCheck(Check):
 
     def phrases(self) -> Iterable[str]:
         return (p for lexicon in self.lexicons for p in lexicon.all_phrases())
+
+    def anchored(self) -> bool:
+        return self.scope.anchored
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
@@ -79,23 +84,19 @@ class PhraseCheck(Check):
             return self._nothing_said(context)
         sure, doubtful = self._hits(context)
         if len(sure) >= self.times:
-            return Verdict(True, tuple(hit_evidence(h, context.conversation) for h in sure))
+            return Verdict(True, tuple(hit_evidence(h, context) for h in sure))
         if len(sure) + len(doubtful) >= self.times:
             by_sound = not any(h.spelled for h in doubtful)
             return unknown(
                 "homophone_only" if by_sound else "low_confidence",
-                tuple(hit_evidence(h, context.conversation) for h in (*sure, *doubtful)),
+                tuple(hit_evidence(h, context) for h in (*sure, *doubtful)),
             )
         inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
         edge = inside[-1:] if self.scope.from_end else inside[:1]
         absent = tuple(utterance_evidence(u, "not said here") for u in edge)
-        coverage = context.coverage(window, role)
-        needed = (
-            context.recognition.require_coverage
-            if context.position is Position.REQUIRE
-            else context.recognition.forbid_coverage
-        )
-        if coverage is not None and coverage < needed:
+        if not context.utterances(role) and context.position is Position.REQUIRE:
+            return unknown("role_not_heard")
+        if not context.well_heard(window, role):
             return unknown("low_recognition", absent)
         return Verdict(False, absent)
 
@@ -109,9 +110,7 @@ class PhraseCheck(Check):
         found: dict[int, Anchor] = {}
         for hits, certain in ((sure, True), (doubtful, False)):
             for hit in hits:
-                found.setdefault(
-                    hit.utterances[0], Anchor(hit.span, hit_evidence(hit, context.conversation), certain)
-                )
+                found.setdefault(hit.utterances[0], Anchor(hit.span, hit_evidence(hit, context), certain))
         return tuple(sorted(found.values(), key=lambda a: a.span))
 
     def _nothing_said(self, context: Context) -> Verdict:
