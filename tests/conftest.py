@@ -7,10 +7,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 
 from qa_service.db.session import Database
 from tests.clocks import ManualClock
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,8 @@ def build_conversation(
         for channel in speech
         for span, words in _utterances(channel.spans, words_of.get(channel.channel, []), options)
     ]
-    drafts.sort(key=lambda draft: (draft[0], draft[1].channel))
+    # Speakers who start together are ordered by role: which channel the agent is on changes no turn.
+    drafts.sort(key=lambda draft: (draft[0], draft[1].role, draft[1].channel))
     utterances = tuple(
         _utterance(index, span, channel, words, language, simplified, overlay)
         for index, (span, channel, words) in enumerate(drafts)

@@ -7,11 +7,12 @@ happened to cut its segments. Unknown is None, not zero.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.text import fold, is_han, spoken_units
-from qa_service.domain.timeline import TimeSpan, difference, gaps, hull, intersection, total_s, union
+from qa_service.domain.timeline import TimeSpan, clip, difference, gaps, hull, intersection, total_s, union
 
 ROLES = (SpeakerRole.AGENT, SpeakerRole.CUSTOMER)
 
@@ -137,7 +138,7 @@ def measure(conversation: Conversation, metadata: CallMetadata, options: MetricO
         interruptions_measurable=conversation.overlap_measurable and conversation.roles_known,
         silences=_silences(conversation, speech, holds, options),
         holds=holds,
-        latencies=_latencies(conversation),
+        latencies=_latencies(conversation, speech),
         hangup_side=metadata.hangup_side,
         ring_count=metadata.ring_count,
     )
@@ -184,7 +185,11 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
             overlap = TimeSpan(spurt.start, min(spurt.end, holder.end))
             if overlap.duration_s <= options.overlap_event_s:
                 continue
-            said = [u for u in conversation.spoken_by(role) if u.span.overlap_s(spurt) > 0]
+            heard = {
+                u.index: said
+                for u in conversation.spoken_by(role)
+                if u.span.overlap_s(spurt) > 0 and (said := _said_in(u, spurt, options))
+            }
             long_enough = (
                 overlap.duration_s >= options.interruption_overlap_s
                 and spurt.start - holder.start >= options.interruption_floor_s
@@ -194,18 +199,32 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
                     role=role,
                     overlap=overlap,
                     outcome=_interruption_outcome(spurt, holder, floor, options),
-                    violation=_is_violation(said, options) if long_enough else False,
-                    utterances=tuple(u.index for u in said),
+                    violation=_is_violation(tuple(heard.values()), options) if long_enough else False,
+                    utterances=tuple(heard),
                 )
             )
     return tuple(sorted(found, key=lambda i: i.overlap))
 
 
-def _is_violation(said: Sequence[Utterance], options: MetricOptions) -> bool | None:
+def _said_in(utterance: Utterance, spurt: TimeSpan, options: MetricOptions) -> str:
+    """Its words nearer to this spurt than to the same speaker's spurts before and after: the end of a sentence is
+    not what somebody interrupts with half a second later."""
+    if not utterance.words:
+        return utterance.text
+    slack_s = options.floor_pause_s / 2
+    near = TimeSpan(spurt.start - slack_s, spurt.end + slack_s)
+    return "".join(
+        utterance.text[offset : offset + len(word.text)]
+        for offset, word in zip(utterance.word_offsets, utterance.words, strict=True)
+        if near.contains((word.start + word.end) / 2)
+    )
+
+
+def _is_violation(said: Sequence[str], options: MetricOptions) -> bool | None:
     """Whether the interrupter said more than a backchannel; None when nothing of it was recognised."""
     if not said:
         return None
-    return any(says_something(u.text, options) for u in said)
+    return says_something("，".join(said), options)
 
 
 def says_something(text: str, options: MetricOptions) -> bool:
@@ -221,9 +240,10 @@ def says_something(text: str, options: MetricOptions) -> bool:
                 if is_han(backchannel[-1]) or not tail or tail[0] == " " or is_han(tail[0]):
                     rest, stripped = tail.lstrip(), True
                     break
-    han = sum(1 for c in rest if is_han(c))
-    return han >= options.interruption_min_characters or (
-        han == 0 and len(rest.split()) >= options.interruption_min_words
+    # Digits are said one by one, in characters where there are any: 138 1234 folds to one "word".
+    characters = sum(1 for c in rest if is_han(c) or c.isdigit())
+    return characters >= options.interruption_min_characters or (
+        not any(is_han(c) for c in rest) and len(rest.split()) >= options.interruption_min_words
     )
 
 
@@ -272,9 +292,10 @@ def _role_starting_first(conversation: Conversation, time_s: float) -> SpeakerRo
     return min(started)[1] if started else None
 
 
-def _latencies(conversation: Conversation) -> tuple[Latency, ...]:
+def _latencies(conversation: Conversation, speech: tuple[TimeSpan, ...]) -> tuple[Latency, ...]:
+    """Only where nobody speaks in between: a backchannel inside a longer turn is not what is answered."""
     return tuple(
         Latency(later.role, TimeSpan(earlier.end, later.start))
-        for earlier, later in zip(conversation.turns, conversation.turns[1:], strict=False)
-        if earlier.role is not later.role and later.start >= earlier.end
+        for earlier, later in pairwise(conversation.turns)
+        if later.start >= earlier.end and not clip(speech, TimeSpan(earlier.end, later.start))
     )
