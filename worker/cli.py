@@ -70,7 +70,7 @@ def score(
     for name in [pack] if pack else [container.settings.pack_zh, container.settings.pack_en]:
         load_named_pack(name)  # a faulty pack is found before any audio is touched
     notes = console(stderr=True)
-    warn = _warner(notes)
+    warn = _Warner(notes)
     files = discover(paths)
     if not files:
         raise ConfigurationError("nothing_to_score", "no recordings in the given folders: check the paths")
@@ -135,10 +135,6 @@ def upgrade() -> None:
     container = Container(load_settings())
     _ = container.database
     typer.echo("database is up to date", err=True)
-
-
-def _warner(notes: Console) -> "_Warner":
-    return _Warner(notes)
 
 
 class _Warner:

@@ -142,10 +142,10 @@ def _findings(results: Sequence[RuleResult]) -> list[tuple[tuple[float, int], Te
             continue
         broken = result.outcome is Outcome.NOT_MET
         for evidence in result.evidence:
-            detail = " ".join(
-                part for part in (f"「{evidence.quote}」" if evidence.quote else "", evidence.note) if part
-            )
-            text = f"      {'✗' if broken else '?'} {result.title} {clock(evidence.start)}–{clock(evidence.end)} {detail}"
+            mark = "✗" if broken else "?"
+            quote = f"「{evidence.quote}」" if evidence.quote else ""
+            when = f"{clock(evidence.start)}–{clock(evidence.end)}"
+            text = f"      {mark} {result.title} {when} {quote} {evidence.note}".rstrip()
             style = _COLOUR[result.severity] if broken else "magenta"
             lines.append(((evidence.start, 1), Text(text, style=style)))
     return lines

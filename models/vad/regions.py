@@ -13,12 +13,17 @@ from qa_service.domain.timeline import TimeSpan
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
-    """``threshold``/``release``: probability that opens/closes a region; durations in seconds, levels in dB."""
+    """``threshold``/``release``: probability that opens/closes a region; durations in seconds, levels in dB.
 
-    threshold: float = 0.5
-    release: float = 0.35
+    ``onset_s``: the network opens late. On the eleven clean example calls the start of an utterance was found
+    0.108 s (median) after its true start, its end 0.04 s after its true end; overlap is judged by starts.
+    """
+
+    threshold: float = 0.4
+    release: float = 0.25
     min_speech_s: float = 0.16
     min_silence_s: float = 0.3
+    onset_s: float = 0.1
     leakage_db: float = 18.0
     leakage_window_s: float = 0.3
 
@@ -35,7 +40,8 @@ def regions(
     def close(end: int) -> None:
         span = TimeSpan((start or 0) * frame_s, min(end * frame_s, duration_s))
         if span.duration_s >= options.min_speech_s:
-            found.append(span)
+            earliest = found[-1].end if found else 0.0
+            found.append(TimeSpan(max(earliest, span.start - options.onset_s), span.end))
 
     for index, probability in enumerate(probabilities.tolist()):
         if probability >= options.threshold:
@@ -63,9 +69,10 @@ def without_leakage(
     A frame is leakage when the other channel speaks and is louder by ``leakage_db`` over a short window: people
     talking at once differ by far less, a hybrid's cross-talk lies 20 dB and more below.
     """
-    if probabilities.shape[0] != 2:
+    channels, frames = probabilities.shape
+    if channels != 2 or not frames:
         return probabilities
-    width = max(1, round(options.leakage_window_s / frame_s))
+    width = min(frames, max(1, round(options.leakage_window_s / frame_s)))
     kernel = np.ones(width, dtype=np.float32) / width
     power = np.stack([np.convolve(10 ** (row / 10), kernel, mode="same") for row in levels_db])
     smooth_db = 10 * np.log10(power + 1e-12)

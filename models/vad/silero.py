@@ -4,6 +4,7 @@ Guarantee: memory does not grow with the recording; the network's state is carri
 result equals one pass over the whole channel.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,12 @@ FRAME = 512  # samples at 16 kHz: what the network was trained on
 CONTEXT = 64
 BLOCK_FRAMES = 2048  # 65 s a block
 QUIET_DB = -120.0
+# The network was trained on speech with a room in it. Telephone speech at full level with digital silence between
+# the words makes it hesitate: on a real call it saw 71 % of the customer's speech (threshold 0.4), and 81 % of it
+# with the channel brought to TARGET_DB over a noise floor of DITHER, at no more false speech.
+TARGET_DB = -35.0
+SPEECH_FLOOR_DB = -50.0
+DITHER = 1e-3
 REVISION = "silero_vad_v6:4cbf549b8326f60f"
 
 
@@ -32,7 +39,8 @@ class SileroVad:
 
     @property
     def run(self) -> EngineRun:
-        options = tuple((name, str(value)) for name, value in sorted(asdict(self._options).items()))
+        front_end = {"target_db": TARGET_DB, "speech_floor_db": SPEECH_FLOOR_DB, "dither": DITHER}
+        options = tuple((n, str(v)) for n, v in sorted({**asdict(self._options), **front_end}.items()))
         return EngineRun("vad", "silero", "silero-vad-v6", REVISION, "cpu", options)
 
     @cached_property
@@ -59,34 +67,59 @@ class SileroVad:
 
     def _channel(self, audio: DecodedAudio, channel: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Frame probabilities and frame levels (dBFS) of one channel, each float32 (frame,)."""
+        levels = [_frame_levels(frames) for frames in _blocks(audio, channel)]
+        if not levels:
+            return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
+        levels_db = np.concatenate(levels)
+        gain = _gain(levels_db)
+        noise = np.random.default_rng(0)  # the same floor every time: the result is reproducible
         h = np.zeros((1, 1, 128), dtype=np.float32)
         c = np.zeros((1, 1, 128), dtype=np.float32)
         tail = np.zeros(CONTEXT, dtype=np.float32)
-        block_s = BLOCK_FRAMES * FRAME / audio.sample_rate_hz
-        probabilities, levels = [], []
-        start = 0.0
-        while start < audio.duration_s:
-            samples = audio.read(channel, TimeSpan(start, min(start + block_s, audio.duration_s)))
-            start += block_s
-            if not len(samples):
-                break
-            frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
+        probabilities = []
+        for block in _blocks(audio, channel):
+            frames = block * gain + DITHER * noise.standard_normal(block.shape, dtype=np.float32)
             context = np.concatenate([tail[None], frames[:-1, -CONTEXT:]])
             tail = frames[-1, -CONTEXT:]
             output, h, c = self._session.run(
                 None, {"input": np.concatenate([context, frames], axis=1), "h": h, "c": c}
             )
             probabilities.append(np.asarray(output, dtype=np.float32).reshape(-1))
-            power = np.mean(np.square(frames), axis=1)
-            levels.append(np.maximum(10 * np.log10(power + 1e-12), QUIET_DB).astype(np.float32))
-        if not probabilities:
-            return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
-        return np.concatenate(probabilities), np.concatenate(levels)
+        return np.concatenate(probabilities), levels_db
+
+
+def _blocks(audio: DecodedAudio, channel: int) -> Iterator[NDArray[np.float32]]:
+    """The channel in blocks of frames, float32 (frame, FRAME), the last one padded with silence."""
+    block_s = BLOCK_FRAMES * FRAME / audio.sample_rate_hz
+    start = 0.0
+    while start < audio.duration_s:
+        samples = audio.read(channel, TimeSpan(start, min(start + block_s, audio.duration_s)))
+        start += block_s
+        if not len(samples):
+            return
+        padded: NDArray[np.float32] = np.pad(samples, (0, -len(samples) % FRAME))
+        yield padded.reshape(-1, FRAME)
+
+
+def _frame_levels(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    power = np.mean(np.square(frames), axis=1)
+    levels: NDArray[np.float32] = np.maximum(10 * np.log10(power + 1e-12), QUIET_DB).astype(np.float32)
+    return levels
+
+
+def _gain(levels_db: NDArray[np.float32]) -> np.float32:
+    """Factor that brings the channel's sounding frames to TARGET_DB; 1 when nothing sounds."""
+    sounding = levels_db[levels_db > SPEECH_FLOOR_DB]
+    if not len(sounding):
+        return np.float32(1.0)
+    level_db = 10 * np.log10(np.mean(10 ** (sounding / 10)))
+    return np.float32(10 ** ((TARGET_DB - level_db) / 20))
 
 
 def _level(levels_db: NDArray[np.float32], spans: tuple[TimeSpan, ...], frame_s: float) -> float | None:
     """Mean power of the speech frames, in dBFS."""
     if not total_s(spans):
         return None
-    picked = np.concatenate([levels_db[int(s.start / frame_s) : int(s.end / frame_s) + 1] for s in spans])
+    edges = [(round(s.start / frame_s), round(s.end / frame_s)) for s in spans]
+    picked = np.concatenate([levels_db[first : max(last, first + 1)] for first, last in edges])
     return float(10 * np.log10(np.mean(10 ** (picked / 10)) + 1e-12))

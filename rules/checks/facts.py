@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import SpeakerRole
@@ -36,12 +36,17 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class MetricCheck(Check):
-    """A metric lies above and/or below a bound. Unknown stays unknown."""
+    """A metric lies above and/or below a bound. Unknown stays unknown.
+
+    ``margin`` is the share of the bound within which the measurement is too close to decide: speech time is good
+    to a few percent, and nobody is accused of the difference.
+    """
 
     name: str
     role: Literal["agent", "customer"] | None = None
     above: float | None = None
     below: float | None = None
+    margin: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")
     def _known(self) -> "MetricCheck":
@@ -58,9 +63,12 @@ class MetricCheck(Check):
         value = METRICS[self.name](context.metrics, context.metrics.of(role) if role else None)
         if value is None:
             return unknown("metric_unknown")
-        inside = (self.above is None or value > self.above) and (self.below is None or value < self.below)
         span = context.metrics.talk or context.whole
         evidence = Evidence(span.start, span.end, role, note=f"{self.name} {value:.1f}")
+        bounds = [bound for bound in (self.above, self.below) if bound is not None]
+        if self.margin and any(abs(value - bound) <= self.margin * abs(bound) for bound in bounds):
+            return unknown("near_threshold", (evidence,))
+        inside = (self.above is None or value > self.above) and (self.below is None or value < self.below)
         return Verdict(inside, (evidence,))
 
 

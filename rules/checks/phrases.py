@@ -17,7 +17,7 @@ Homophones = Literal["accept", "review", "off"]
 _DEFAULT: dict[Position, Homophones] = {
     Position.REQUIRE: "accept",
     Position.FORBID: "review",
-    Position.TRIGGER: "off",
+    Position.TRIGGER: "review",
 }
 
 
