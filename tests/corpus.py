@@ -8,16 +8,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def example_call(name: str) -> Path:
-    """An example call shipped with the project: stereo, 8 kHz, agent on the left.
+    """An example call shipped with the project: stereo, agent on the left.
 
     Fails, rather than skips: a checkout without its examples is broken.
     """
-    path = ROOT / "examples" / "calls" / f"{name}.stereo.flac"
-    if not path.is_file():
-        pytest.fail(
-            f"the example call {path.relative_to(ROOT)} is missing: check out examples/calls", pytrace=False
-        )
-    return path
+    found = sorted((ROOT / "examples" / "calls").glob(f"{name}.stereo.*"))
+    if not found:
+        pytest.fail(f"examples/calls/{name}.stereo.* is missing: check out the example calls", pytrace=False)
+    return found[0]
 
 
 def corpus_dir() -> Path:

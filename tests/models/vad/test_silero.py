@@ -1,0 +1,117 @@
+"""The voice activity network: streaming changes nothing, and no sound but speech is speech."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.vad.regions import RegionOptions
+from models.vad.silero import BLOCK_FRAMES, CONTEXT, FRAME, SileroVad, _level
+from qa_service.domain.timeline import total_s
+from tests.builders import spans
+from tests.signals import NOT_SPEECH, RATE_HZ, ArrayAudio, clip_of, line_noise
+
+engine = pytest.mark.engine
+
+
+class Listening:
+    """The network, remembering what it is given."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.given: list[NDArray[np.float32]] = []
+
+    def run(self, names: None, inputs: dict[str, NDArray[np.float32]]) -> Any:
+        self.given.append(inputs["input"][:, CONTEXT:])
+        return self._session.run(names, inputs)
+
+
+@engine
+def test_streaming_equals_one_pass_of_the_library() -> None:
+    """20 s of a call, repeated over the edges of two blocks (65.5 s each) and cut inside a frame."""
+    from faster_whisper.vad import get_vad_model
+
+    call = clip_of("zh01", 0.0, 20.0)[0]
+    samples = np.tile(call, 8)[: 2 * BLOCK_FRAMES * FRAME + 5 * RATE_HZ + 100]
+    vad = SileroVad()
+    listening = Listening(get_vad_model().session)
+    vad.__dict__["_session"] = listening
+    streamed, levels = vad._channel(ArrayAudio(samples), 0)
+
+    assert len(listening.given) == 3
+    given = np.concatenate(listening.given)
+    # The library blanks the end of the last frame in place: one more frame takes the damage.
+    whole = np.append(given.reshape(-1), np.zeros(FRAME, np.float32))
+    expected = np.asarray(get_vad_model()(whole), np.float32).reshape(-1)[:-1]
+    assert streamed.shape == levels.shape == (-(-len(samples) // FRAME),)
+    np.testing.assert_allclose(streamed, expected, atol=1e-4)
+    assert streamed.max() > 0.9
+    assert streamed.min() < 0.1
+
+
+@engine
+@pytest.mark.parametrize("name", NOT_SPEECH)
+def test_what_is_no_speech(vad: SileroVad, name: str) -> None:
+    (activity,) = vad.detect(ArrayAudio(NOT_SPEECH[name](20.0)))
+    assert (activity.channel, activity.spans, activity.level_dbfs) == (0, (), None)
+
+
+@engine
+def test_each_channel_carries_its_own_speaker(vad: SileroVad) -> None:
+    """Of an example call the agent's channel alone, the other one a silent line."""
+    call = clip_of("zh01", 0.0, 20.0)[0]
+    left, right = vad.detect(ArrayAudio(np.stack([call, line_noise(20.0)])))
+    assert (left.channel, right.channel) == (0, 1)
+    assert total_s(left.spans) > 3.0
+    assert right.spans == ()
+    swapped = vad.detect(ArrayAudio(np.stack([line_noise(20.0), call])))
+    assert [a.spans for a in swapped] == [right.spans, left.spans]
+
+
+@engine
+def test_the_other_speakers_echo_is_no_speech(vad: SileroVad) -> None:
+    call = clip_of("zh01", 0.0, 20.0)[0]
+    echo = (0.05 * call + 0.1 * line_noise(20.0)).astype(np.float32)  # 26 dB below
+    alone = vad.detect(ArrayAudio(echo))[0]
+    assert total_s(alone.spans) > 1.0
+    left, right = vad.detect(ArrayAudio(np.stack([call, echo])))
+    assert total_s(left.spans) > 3.0
+    assert right.spans == ()
+
+
+@engine
+def test_a_louder_channel_is_louder_by_as_much(vad: SileroVad) -> None:
+    call = 0.5 * clip_of("zh01", 0.0, 20.0)[0]
+    (quiet,), (loud,) = vad.detect(ArrayAudio(call / 2)), vad.detect(ArrayAudio(call))
+    assert quiet.level_dbfs is not None
+    assert loud.level_dbfs is not None
+    assert loud.level_dbfs - quiet.level_dbfs == pytest.approx(6.0, abs=0.5)
+
+
+@engine
+@pytest.mark.parametrize("samples", [1, 100, FRAME, 2000])
+def test_a_very_short_recording(vad: SileroVad, samples: int) -> None:
+    activities = vad.detect(ArrayAudio(np.zeros((2, samples), np.float32)))
+    assert [(a.channel, a.spans) for a in activities] == [(0, ()), (1, ())]
+
+
+def test_the_level_is_that_of_the_speech_frames_alone() -> None:
+    """Frames of 1/4 s: five at −20 dBFS among silence; the spans touch exactly these."""
+    levels = np.full(20, -120.0, np.float32)
+    levels[[2, 3, 4, 10, 11]] = -20.0
+    assert _level(levels, spans((0.5, 1.25), (2.5, 3.0)), 0.25) == pytest.approx(-20.0, abs=0.01)
+    assert _level(levels, (), 0.25) is None
+
+
+def test_the_level_is_a_mean_of_power() -> None:
+    """(1 + 0.01) / 2 of full power is −2.97 dB."""
+    assert _level(np.array([0.0, -20.0], np.float32), spans((0.0, 0.5)), 0.25) == pytest.approx(-2.97, abs=0.01)
+
+
+def test_the_run_tells_every_option() -> None:
+    run = SileroVad(options=RegionOptions(threshold=0.6)).run
+    assert (run.stage, run.engine, run.device) == ("vad", "silero", "cpu")
+    assert dict(run.options)["threshold"] == "0.6"
+    assert set(dict(run.options)) >= set(RegionOptions.__slots__)
+    assert run != SileroVad().run
