@@ -1,7 +1,6 @@
 """faster-whisper (CTranslate2) over packed speech windows.
 
-Guarantee: the same speech, weights and options give the same words: decoding is greedy, and the fallback
-temperatures draw from a generator seeded for each window.
+Guarantee: the same speech, weights and options give the same words: nothing is drawn at random.
 
 A window is decoded in one pass without timestamp tokens (with them, Whisper base stops early on packed
 Mandarin and drops the rest: CER 0.19 against 0.08); word times come from cross-attention alignment. Pieces that
@@ -9,7 +8,7 @@ come back empty although they hold speech are decoded once more, on their own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,15 @@ from qa_service.ports import DecodedAudio
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-SEED = 20_260
-TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+# Ways to decode a window, in order, until a result is neither improbable nor repetitive. Whisper's own remedy,
+# sampling at rising temperatures, cannot be repeated: CTranslate2 seeds each thread's generator once, on its
+# first use, so the words would depend on what was decoded before. On the example calls the first way was always
+# enough (46 windows, 2026-11-21).
+ATTEMPTS: tuple[dict[str, int], ...] = (
+    {"beam_size": 1},
+    {"beam_size": 5},
+    {"beam_size": 5, "no_repeat_ngram_size": 6},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class FasterWhisper:
 
     @property
     def run(self) -> EngineRun:
-        flat = {**asdict(self._options), "compute_type": self._compute_type, "seed": SEED}
+        flat = {**asdict(self._options), "compute_type": self._compute_type, "attempts": ATTEMPTS}
         return EngineRun(
             "asr",
             "faster-whisper",
@@ -153,17 +159,12 @@ class FasterWhisper:
         self, audio: DecodedAudio, channel: int, window: Window, language: str, encoded: Any
     ) -> tuple[Segment, set[int]]:
         """One window's segment, and the indices of the pieces that got words."""
-        import ctranslate2
-
         tokenizer, decoding = self._decoder(language)
         if encoded is None:
             encoded = self._encode(audio, channel, window)
         output, frames = encoded
-        ctranslate2.set_random_seed(SEED)
         prompt = self._model.get_prompt(tokenizer, self._prompt_tokens(language), without_timestamps=True)
-        result, log_probability, temperature, compression = self._model.generate_with_fallback(
-            output, prompt, tokenizer, decoding
-        )
+        result, log_probability, compression = self._generate(output, prompt, tokenizer, decoding)
         no_speech = float(result.no_speech_prob)
         words: tuple[tuple[int, Word], ...] = ()
         rejected = no_speech > self._options.no_speech_ceiling and (
@@ -175,12 +176,29 @@ class FasterWhisper:
             words = place([_word(timing) for timing in aligned if timing["word"]], window)
         segment = Segment(
             words=tuple(word for _, word in words),
-            average_log_probability=float(log_probability),
+            average_log_probability=log_probability,
             no_speech_probability=no_speech,
-            compression_ratio=float(compression),
-            temperature=float(temperature),
+            compression_ratio=compression,
+            temperature=0.0,
         )
         return segment, {index for index, word in words if fold(word.text).text}
+
+    def _generate(self, output: Any, prompt: list[int], tokenizer: Any, decoding: Any) -> tuple[Any, float, float]:
+        """The first good result of ``ATTEMPTS``, or the most probable one that does not repeat itself, with its
+        average log probability and compression ratio."""
+        tried: list[tuple[Any, float, float]] = []
+        for attempt in ATTEMPTS:
+            result, log_probability, _, compression = self._model.generate_with_fallback(
+                output, prompt, tokenizer, replace(decoding, **attempt)
+            )
+            tried.append((result, float(log_probability), float(compression)))
+            improbable = log_probability < self._options.log_probability_floor
+            repetitive = compression > self._options.compression_ratio_ceiling
+            silent = improbable and result.no_speech_prob > self._options.no_speech_ceiling
+            if silent or not (improbable or repetitive):
+                return tried[-1]
+        varied = [t for t in tried if t[2] <= self._options.compression_ratio_ceiling]
+        return max(varied or tried, key=lambda t: t[1])
 
     def _encode(self, audio: DecodedAudio, channel: int, window: Window) -> tuple[Any, int]:
         """Encoder output of one window and its number of feature frames."""
@@ -230,7 +248,7 @@ class FasterWhisper:
             compression_ratio_threshold=self._options.compression_ratio_ceiling,
             condition_on_previous_text=False,
             prompt_reset_on_temperature=0.5,
-            temperatures=list(TEMPERATURES),
+            temperatures=[0.0],
             initial_prompt=None,
             prefix=None,
             suppress_blank=True,

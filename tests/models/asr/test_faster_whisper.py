@@ -1,0 +1,226 @@
+"""The real recogniser on short clips: words at their times, the same every time, none where nobody speaks."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from models.asr.faster_whisper import FasterWhisper, WhisperOptions
+from models.vad.silero import SileroVad
+from qa_service.domain.conversation import Transcript, Word
+from qa_service.domain.text import fold
+from qa_service.domain.timeline import TimeSpan
+from qa_service.errors import EngineError
+from tests.builders import spans
+from tests.corpus import corpus_dir
+from tests.signals import NOT_SPEECH, RATE_HZ, ArrayAudio, Samples, clip_of, keypad, noise, tone
+
+engine = pytest.mark.engine
+
+# The first two utterances of example calls as they were written (Whisper writes digits), and when they are spoken.
+ZH_CLIP = ("zh01", 0.0, 12.25)
+ZH_SPEECH = {0: spans((0.8, 6.484)), 1: spans((7.038, 11.784))}
+ZH_TEXTS = (
+    "您好，华信通信客服，工号8023为您服务，请问有什么可以帮您？",
+    "你好，我想查一下，我上个月的话费怎么比平时多了50多块钱。",
+)
+EN_CLIP = ("en01", 0.0, 14.0)
+EN_SPEECH = {0: spans((0.8, 7.235)), 1: spans((7.919, 13.707))}
+EN_TEXT = "Hi, I noticed a fee of twenty five dollars on my card this month, and I don't know what it is for."
+
+PAD_S = WhisperOptions().packing.pad_s
+
+
+def words_of(transcript: Transcript) -> list[Word]:
+    return [word for segment in transcript.segments for word in segment.words]
+
+
+def text_of(transcript: Transcript) -> str:
+    return "".join(word.text for word in words_of(transcript))
+
+
+def likeness(heard: str, said: str) -> float:
+    """2 · common characters ÷ all characters, without punctuation, in [0, 1]."""
+    return SequenceMatcher(None, fold(heard).text, fold(said).text, autojunk=False).ratio()
+
+
+@pytest.fixture(scope="module")
+def mandarin(whisper: FasterWhisper) -> Sequence[Transcript]:
+    return whisper.transcribe(ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
+
+
+@pytest.fixture(scope="module")
+def english(whisper: FasterWhisper) -> Sequence[Transcript]:
+    return whisper.transcribe(ArrayAudio(clip_of(*EN_CLIP)), EN_SPEECH, language=None)
+
+
+# --- what was said, when ----------------------------------------------------------------------------------
+
+
+@engine
+def test_each_channel_gets_its_own_words(mandarin: Sequence[Transcript]) -> None:
+    assert [t.channel for t in mandarin] == [0, 1]
+    for transcript, said in zip(mandarin, ZH_TEXTS, strict=True):
+        assert likeness(text_of(transcript), said) > 0.75  # the company's name and 工号 come back as homophones
+
+
+@engine
+def test_words_lie_inside_their_utterance_in_order(
+    mandarin: Sequence[Transcript], english: Sequence[Transcript]
+) -> None:
+    for transcripts, speech in ((mandarin, ZH_SPEECH), (english, EN_SPEECH)):
+        for transcript in transcripts:
+            (span,) = speech[transcript.channel]
+            said = words_of(transcript)
+            assert said
+            for word in said:
+                assert span.start - PAD_S <= word.start <= word.end <= span.end + PAD_S
+                assert 0.0 <= word.confidence <= 1.0
+            assert all(a.start <= b.start for a, b in pairwise(said))
+            # From one end of the utterance to the other, not piled up in a corner of it.
+            assert said[-1].end - said[0].start > 0.8 * span.duration_s
+
+
+@engine
+def test_mandarin_words_are_characters_or_nearly_so(mandarin: Sequence[Transcript]) -> None:
+    """A quote's time is only as fine as the words are."""
+    lengths = [len(fold(word.text).text) for word in words_of(mandarin[1])]
+    assert sum(lengths) / len(lengths) < 2
+
+
+@engine
+def test_the_language_is_heard(mandarin: Sequence[Transcript], english: Sequence[Transcript]) -> None:
+    assert {t.language for t in mandarin} == {"zh"}
+    assert {t.language for t in english} == {"en"}
+    # Digits may be written as such; everything else is plain English.
+    assert likeness(text_of(english[1]), EN_TEXT) > 0.8
+
+
+@engine
+def test_the_same_call_twice_gives_identical_words(whisper: FasterWhisper, mandarin: Sequence[Transcript]) -> None:
+    again = whisper.transcribe(ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
+    assert again == mandarin
+
+
+@engine
+def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: Path) -> None:
+    """With a floor that no result reaches, every way of decoding is tried; what is decoded in between is nothing
+    to it."""
+    doubtful = FasterWhisper(model="base", cache_dir=tmp_path, options=WhisperOptions(log_probability_floor=0.0))
+    doubtful.__dict__["_model"] = whisper._model
+    audio, speech = ArrayAudio(clip_of("zh01", 7.0, 9.0)), {1: spans((0.0, 2.0))}
+    first = doubtful.transcribe(audio, speech, language="zh")
+    doubtful.transcribe(ArrayAudio(noise(2.0)), {0: spans((0.0, 2.0))}, language="zh")
+    assert doubtful.transcribe(audio, speech, language="zh") == first
+    assert words_of(first[0])
+
+
+@engine
+def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
+    audio = ArrayAudio(clip_of("zh01", 7.0, 9.0))
+    (transcript,) = whisper.transcribe(audio, {1: spans((0.0, 2.0))}, language="en")
+    assert (transcript.channel, transcript.language) == (1, "en")
+
+
+@engine
+def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
+    """The customer's channel up to 10 s, of which only the first part of the sentence is given as speech."""
+    audio = ArrayAudio(clip_of(*ZH_CLIP))
+    (transcript,) = whisper.transcribe(audio, {1: spans((7.038, 8.5))}, language="zh")
+    assert 0 < len(fold(text_of(transcript)).text) < len(fold(ZH_TEXTS[1]).text) / 2
+    assert all(word.end <= 8.5 + PAD_S for word in words_of(transcript))
+
+
+# --- where nobody speaks ----------------------------------------------------------------------------------
+
+
+@engine
+@pytest.mark.parametrize("name", NOT_SPEECH)
+def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: str) -> None:
+    audio = ArrayAudio(NOT_SPEECH[name](20.0))
+    speech = {activity.channel: activity.spans for activity in vad.detect(audio)}
+    (transcript,) = whisper.transcribe(audio, speech, language="zh")
+    assert transcript.segments == ()
+
+
+@engine
+@pytest.mark.parametrize("samples", [noise(20.0), tone(20.0), keypad(20.0)], ids=["noise", "tone", "keypad"])
+def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, samples: Samples) -> None:
+    """(Digital silence is left out: there Whisper base makes up a sentence, with a confidence below any floor.)"""
+    (transcript,) = whisper.transcribe(ArrayAudio(samples), {0: spans((0, 20))}, language="zh")
+    assert words_of(transcript) == []
+
+
+@engine
+def test_a_call_without_speech_has_empty_transcripts(whisper: FasterWhisper) -> None:
+    found = whisper.transcribe(ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), {0: (), 1: ()}, language=None)
+    assert [(t.channel, t.segments) for t in found] == [(0, ()), (1, ())]
+
+
+# --- models -----------------------------------------------------------------------------------------------
+
+
+@engine
+def test_the_run_tells_model_and_options(whisper: FasterWhisper) -> None:
+    run = whisper.run
+    assert (run.stage, run.engine, run.model, run.device) == ("asr", "faster-whisper", "base", "cpu")
+    assert dict(run.options)["compute_type"] == "int8"
+    assert list(run.options) == sorted(run.options)
+
+
+def refused(model: str, tmp_path: Path) -> str:
+    recogniser = FasterWhisper(model=model, cache_dir=tmp_path / "cache")
+    audio = ArrayAudio(np.zeros((1, RATE_HZ), np.float32))
+    with pytest.raises(EngineError) as caught:
+        recogniser.transcribe(audio, {0: (TimeSpan(0.0, 1.0),)}, language="zh")
+    return caught.value.code
+
+
+@engine
+def test_an_unknown_model(tmp_path: Path) -> None:
+    assert refused("huge", tmp_path) == "model_unknown"
+    assert refused(str(tmp_path / "nowhere"), tmp_path) == "model_unknown"
+
+
+@engine
+def test_a_folder_without_weights(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    assert refused(str(tmp_path / "model"), tmp_path) == "model_missing"
+
+
+@engine
+def test_weights_that_are_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (tmp_path / "model" / name).write_text("{}")
+    assert refused(str(tmp_path / "model"), tmp_path) == "engine_unavailable"
+
+
+def test_making_a_recogniser_loads_nothing(tmp_path: Path) -> None:
+    FasterWhisper(model="huge", cache_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- real speakers ----------------------------------------------------------------------------------------
+
+
+@engine
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("clip", "said"),
+    [
+        ("firered_BAC009S0764W0121", "甚至出现交易几乎停滞的情况"),
+        ("iflytek_iat_pcm_16k", "语音听写可以将一分钟以内的语音转成文字"),
+    ],
+)
+def test_real_speakers(whisper: FasterWhisper, clip: str, said: str) -> None:
+    path = corpus_dir() / "mandarin_real" / "clips" / f"{clip}.flac"
+    samples, rate_hz = sf.read(path, dtype="float32", always_2d=True)
+    audio = ArrayAudio(soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ))
+    (transcript,) = whisper.transcribe(audio, {0: spans((0.0, audio.duration_s))}, language="zh")
+    assert likeness(text_of(transcript), said) > 0.7
