@@ -30,6 +30,19 @@ DIGIT_SOUNDS = frozenset(("ling", "yi", "er", "liang", "san", "si", "wu", "liu",
 _UNHEARD = "\uf8ff"  # stands for every syllable that no phrase contains
 
 
+def phrase_fault(phrase: str) -> str | None:
+    """What is wrong with the notation of ``phrase``."""
+    if rest := re.search(r"[{}]", PLACEHOLDER.sub("", phrase)):
+        return f"{phrase!r}: {rest[0]!r} is not a placeholder: write {{digits:2-8}} or {{any:0-6}}"
+    pieces = PLACEHOLDER.split(phrase)
+    for low, high in zip(pieces[2::4], pieces[3::4], strict=True):
+        if int(low) > int(high):
+            return f"{phrase!r}: {low} is more than {high}"
+    if "digits" not in pieces[1::4] and not any(fold(literal).text for literal in pieces[::4]):
+        return f"{phrase!r} has no letters to look for"
+    return None
+
+
 def sound_key(syllable: str) -> str:
     """Syllables that telephone speech and recognisers confuse share a key: zh/z, ch/c, sh/s, -ng/-n."""
     for retroflex, plain in (("zh", "z"), ("ch", "c"), ("sh", "s")):

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from qa_service.domain.text import fold
 from rules.checks.base import Check, RoleName, role_of
 from rules.context import Anchor, Context, Position, Scope, hit_evidence, utterance_evidence, within
-from rules.matching import Hit, TurnText, joined
+from rules.matching import Hit, TurnText, joined, phrase_fault
 from rules.verdict import FALSE, Verdict, unknown
 
 Homophones = Literal["accept", "review", "off"]
@@ -38,6 +38,14 @@ class Lexicon(BaseModel):
     reach: PositiveInt = 6
     homophones: Homophones | None = None
     min_sound_characters: PositiveInt = 3
+
+    @field_validator("phrases", "except_in")
+    @classmethod
+    def _readable(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        for phrase in phrases:
+            if fault := phrase_fault(phrase):
+                raise ValueError(fault)
+        return phrases
 
     def all_phrases(self) -> Iterable[str]:
         yield from self.phrases
