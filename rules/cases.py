@@ -58,7 +58,7 @@ _LINE = re.compile(
     r"(?:\s*\((?P<confidence>[01](?:\.\d+)?)\))?(?:\s*(?P<unheard>\[unheard\]))?\s*[:：](?P<text>.*)"
 )
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f"
-_WORD = re.compile(rf"\s*(?:[{_HAN}]|[^\s{_HAN}]+)")
+_WORD = re.compile(rf"\s*(?:[{_HAN}]|\w[^\s{_HAN}]*|[^\w\s]+)")
 _EXAMPLE = "agent 0.8-6.5 (0.9): 您好"
 
 

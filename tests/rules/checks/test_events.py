@@ -1,0 +1,135 @@
+"""Silences and waits, interruptions, numbers read out."""
+
+from pathlib import Path
+
+import pytest
+
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.results import Outcome, RuleResult
+from qa_service.domain.timeline import TimeSpan
+from tests.rules.builders import judged
+
+MET, NOT_MET, UNDETERMINED = Outcome.MET, Outcome.NOT_MET, Outcome.UNDETERMINED
+
+# --- silences ---------------------------------------------------------------------------------------------
+
+
+def waits(
+    folder: Path, settings: str, text: str, *holds: tuple[float, float], duration_s: float | None = None
+) -> list[tuple[float, float]]:
+    metadata = CallMetadata(hold_spans=tuple(TimeSpan(*hold) for hold in holds))
+    result = judged(folder, f"forbid: {{silence: {{{settings}}}}}", text, metadata=metadata, duration_s=duration_s)
+    assert result.outcome is (NOT_MET if result.evidence else MET)
+    return [(e.start, e.end) for e in result.evidence]
+
+
+@pytest.mark.parametrize(("start", "end"), [(6.0, 16.0), (6.1, 16.1), (22.2, 32.2), (59.9, 69.9)])
+def test_exactly_the_threshold_is_not_longer(tmp_path: Path, start: float, end: float) -> None:
+    assert waits(tmp_path, "longer_than_s: 10", f"agent 1-{start}: 好的\nagent {end}-99: 好的") == []
+    assert waits(tmp_path, "longer_than_s: 9.99", f"agent 1-{start}: 好的\nagent {end}-99: 好的") == [(start, end)]
+
+
+def test_before_the_first_and_after_the_last_words_is_no_silence(tmp_path: Path) -> None:
+    assert waits(tmp_path, "longer_than_s: 10", "agent 30-31: 好的", duration_s=90.0) == []
+
+
+def test_either_speaker_ends_a_silence(tmp_path: Path) -> None:
+    assert waits(tmp_path, "", "agent 0-1: 好的\ncustomer 9-10: 喂\nagent 18-19: 好的") == []
+    assert waits(tmp_path, "", "agent 0-1: 好的\ncustomer 9-10 [unheard]:\nagent 18-19: 好的") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("silence", [(51.0, 70.0)]), ("hold", [(5.0, 50.0)]), ("wait", [(5.0, 70.0)])],
+)
+def test_sources(tmp_path: Path, source: str, expected: list[tuple[float, float]]) -> None:
+    text = "agent 0-5: 好的\nsystem 50-51 [unheard]:\nagent 70-71: 好的"
+    assert waits(tmp_path, f"source: {source}", text, (5.0, 50.0)) == expected
+
+
+def test_without_holds_two_silences_stay_two(tmp_path: Path) -> None:
+    text = "agent 0-5: 好的\ncustomer 20-21: 喂\nagent 40-41: 好的"
+    assert waits(tmp_path, "source: wait", text) == [(5.0, 20.0), (21.0, 40.0)]
+
+
+# --- interruptions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "expected"),
+    [
+        ("agent", "customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", (NOT_MET, "")),
+        ("customer", "customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", (MET, "")),
+        ("any", "customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", (NOT_MET, "")),
+        ("agent", "customer 0-8: 我想退货\nagent 5-6.5: 嗯嗯好的", (MET, "")),
+        ("agent", "customer 0-8: 我想退货\nagent 5-9 [unheard]:", (UNDETERMINED, "low_recognition")),
+        ("customer", "customer 0-8: 我想退货\nagent 5-9 [unheard]:", (MET, "")),
+        ("agent", "customer 0-8: 我想退货\nunknown 5-9: 已经超过七天了", (UNDETERMINED, "role_unknown")),
+    ],
+)
+def test_interruptions(tmp_path: Path, role: str, text: str, expected: tuple[Outcome, str]) -> None:
+    result = judged(tmp_path, f"forbid: {{interruption: {{role: {role}}}}}", text)
+    assert (result.outcome, result.reason) == expected
+
+
+def test_a_certain_interruption_beside_an_unclear_one(tmp_path: Path) -> None:
+    text = "customer 0-20: 我想退货\nagent 5-8 [unheard]:\nagent 12-15: 已经超过七天了"
+    result = judged(tmp_path, "forbid: {interruption: {}}", text)
+    assert [(e.start, e.end, e.quote, e.note) for e in result.evidence] == [
+        (12.0, 15.0, "已经超过七天了", "3.0 s overlap, unsuccessful")
+    ]
+
+
+def test_a_recording_that_cannot_express_overlap(tmp_path: Path) -> None:
+    text = "customer 0-8: 我想退货\nagent 8-9: 已经超过七天了"
+    result = judged(tmp_path, "forbid: {interruption: {}}", text, overlap_measurable=False)
+    assert (result.outcome, result.reason) == (UNDETERMINED, "overlap_not_measurable")
+
+
+# --- numbers ----------------------------------------------------------------------------------------------
+
+DIGITS = "forbid: {digits: {named: [手机, 身份证], harmless: [订单], length: 11, certain_length: 15, reach: 6}}"
+
+
+def number(folder: Path, text: str) -> RuleResult:
+    return judged(folder, DIGITS, text)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("手机号13800138000", (NOT_MET, "")),
+        ("手机号138-0013-8000", (NOT_MET, "")),
+        ("手机号幺三八零零幺三八零零零", (NOT_MET, "")),
+        ("手机号1380013800", (MET, "")),
+        ("订单号13800138000", (MET, "")),
+        ("身份证订单13800138000", (MET, "")),
+        ("号码13800138000", (UNDETERMINED, "unnamed_number")),
+        ("手机里面有一个号码是13800138000", (UNDETERMINED, "unnamed_number")),  # beyond the reach
+        ("号码321231975123298", (NOT_MET, "")),
+        ("手机号要三把零零要三把零零零", (UNDETERMINED, "homophone_only")),
+        ("手机号138，好的，00138000", (MET, "")),
+    ],
+)
+def test_numbers(tmp_path: Path, said: str, expected: tuple[Outcome, str]) -> None:
+    result = number(tmp_path, f"agent 0-9: {said}")
+    assert (result.outcome, result.reason) == expected
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [("0.4", NOT_MET), ("0.2", UNDETERMINED)])
+def test_a_number_that_was_hardly_heard_goes_to_a_person(
+    tmp_path: Path, confidence: str, expected: Outcome
+) -> None:
+    result = number(tmp_path, f"agent 0-9 ({confidence}): 手机号13800138000\nagent 10-40: 好的")
+    assert (result.outcome, result.reason) == (expected, "low_confidence" if expected is UNDETERMINED else "")
+
+
+def test_the_certain_number_is_the_evidence(tmp_path: Path) -> None:
+    result = number(tmp_path, "agent 0-9: 手机号13800138000，再报一个号码给您是13900139000")
+    assert [(e.quote, e.note) for e in result.evidence] == [("13800138000", "number read out")]
+
+
+def test_numbers_of_others_and_of_nobody(tmp_path: Path) -> None:
+    assert number(tmp_path, "customer 0-9: 手机号13800138000").outcome is MET
+    assert number(tmp_path, "unknown 0-9: 手机号13800138000").reason == "role_unknown"
+    assert number(tmp_path, "agent 0-9 [unheard]:").reason == "low_recognition"

@@ -1,0 +1,215 @@
+"""Phrases: who, where, how often, how well heard, and the exceptions."""
+
+from pathlib import Path
+
+import pytest
+
+from qa_service.domain.results import Outcome
+from tests.rules.builders import judged
+
+MET, NOT_MET, UNDETERMINED = Outcome.MET, Outcome.NOT_MET, Outcome.UNDETERMINED
+
+
+def require(folder: Path, check: str, text: str, **more: str) -> tuple[Outcome, str]:
+    result = judged(folder, f"require: {{phrase: {{{check}}}}}", text, **more)  # type: ignore[arg-type]
+    return result.outcome, result.reason
+
+
+def forbid(folder: Path, check: str, text: str, **more: str) -> tuple[Outcome, str]:
+    result = judged(folder, f"forbid: {{phrase: {{{check}}}}}", text, **more)  # type: ignore[arg-type]
+    return result.outcome, result.reason
+
+
+# --- who and how often ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("any: [您好]", NOT_MET),
+        ("any: [您好], role: customer", MET),
+        ("any: [您好], role: any", MET),
+        ("any: [喂, 您好]", MET),
+        ("any: [您好, 谢谢], times: 2, role: customer", MET),
+        ("any: [您好, 谢谢], times: 3, role: any", NOT_MET),
+    ],
+)
+def test_who_and_how_often(tmp_path: Path, check: str, expected: Outcome) -> None:
+    assert require(tmp_path, check, "agent 0-2: 喂\ncustomer 3-5: 您好，谢谢")[0] is expected
+
+
+def test_words_of_any_role_need_no_roles(tmp_path: Path) -> None:
+    assert require(tmp_path, "any: [您好], role: any", "unknown 0-2: 您好")[0] is MET
+    assert require(tmp_path, "any: [您好]", "unknown 0-2: 您好") == (UNDETERMINED, "role_unknown")
+
+
+# --- where ------------------------------------------------------------------------------------------------
+
+TEXT = "agent 10-12: 一号\nagent 20-22: 二号\nagent 40-42: 三号"
+
+
+@pytest.mark.parametrize(
+    ("scope", "phrase", "expected"),
+    [
+        ("first_s: 12", "二号", MET),  # counted from the role's first words
+        ("first_s: 9", "二号", NOT_MET),
+        ("last_s: 22", "二号", MET),
+        ("last_s: 19", "二号", NOT_MET),
+        ("first_utterances: 2", "二号", MET),
+        ("first_utterances: 2", "三号", NOT_MET),
+        ("last_utterances: 2", "二号", MET),
+        ("last_utterances: 2", "一号", NOT_MET),
+        ("first_s: 15, last_s: 25", "二号", MET),
+    ],
+)
+def test_where(tmp_path: Path, scope: str, phrase: str, expected: Outcome) -> None:
+    assert require(tmp_path, f"any: [{phrase}], scope: {{{scope}}}", TEXT)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "phrase", "expected"),
+    [
+        ("before: true", "一号", MET),
+        ("before: true", "三号", NOT_MET),
+        ("after: true", "三号", MET),
+        ("after: true", "一号", NOT_MET),
+        ("before_s: 3", "二号", MET),
+        ("before_s: 3", "一号", NOT_MET),
+        ("after_s: 3", "三号", MET),
+        ("after_s: 3", "二号", NOT_MET),
+        ("before_s: 20, after_s: 3", "一号", MET),
+        ("before_s: 20, after_s: 3", "三号", MET),
+    ],
+)
+def test_around_an_occurrence(tmp_path: Path, scope: str, phrase: str, expected: Outcome) -> None:
+    # Words in the middle of each other's way would be found by sound: 一号 and 二号 differ enough.
+    body = f"for_each: {{silence: {{}}}}\nrequire: {{phrase: {{any: [{phrase}], scope: {{{scope}}}}}}}"
+    assert judged(tmp_path, body, TEXT).outcome is expected
+
+
+# --- how well heard ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("confidence", "required", "forbidden"),
+    [
+        ("0.9", (MET, ""), (NOT_MET, "")),
+        ("0.4", (MET, ""), (UNDETERMINED, "low_confidence")),
+        ("0.2", (UNDETERMINED, "low_confidence"), (UNDETERMINED, "low_confidence")),
+    ],
+)
+def test_confidence_of_the_words(
+    tmp_path: Path, confidence: str, required: tuple[Outcome, str], forbidden: tuple[Outcome, str]
+) -> None:
+    text = f"agent 0-2 ({confidence}): 神经病啊\nagent 3-30: 好的"
+    assert require(tmp_path, "any: [神经病]", text) == required
+    assert forbid(tmp_path, "any: [神经病]", text) == forbidden
+
+
+@pytest.mark.parametrize(
+    ("unheard_s", "required", "forbidden"),
+    [
+        (0.0, NOT_MET, MET),
+        (2.0, NOT_MET, MET),
+        (4.0, UNDETERMINED, MET),
+        (20.0, UNDETERMINED, UNDETERMINED),
+    ],
+)
+def test_share_of_speech_that_was_recognised(
+    tmp_path: Path, unheard_s: float, required: Outcome, forbidden: Outcome
+) -> None:
+    text = "agent 0-8: 好的" + (f"\nagent 9-{9 + unheard_s} [unheard]:" if unheard_s else "")
+    assert require(tmp_path, "any: [神经病]", text)[0] is required
+    assert forbid(tmp_path, "any: [神经病]", text)[0] is forbidden
+
+
+def test_only_the_scope_must_be_recognised(tmp_path: Path) -> None:
+    assert (
+        require(tmp_path, "any: [神经病], scope: {first_s: 8}", "agent 0-8: 好的\nagent 9-99 [unheard]:")[0]
+        is NOT_MET
+    )
+
+
+def test_a_role_of_which_nothing_was_recognised(tmp_path: Path) -> None:
+    text = "agent 0-8 [unheard]:\ncustomer 9-10: 喂喂"
+    assert require(tmp_path, "any: [神经病]", text) == (UNDETERMINED, "role_not_heard")
+    assert forbid(tmp_path, "any: [神经病]", text) == (UNDETERMINED, "low_recognition")
+
+
+def test_a_role_that_never_speaks(tmp_path: Path) -> None:
+    assert require(tmp_path, "any: [神经病]", "customer 9-10: 喂喂") == (UNDETERMINED, "role_not_heard")
+    assert forbid(tmp_path, "any: [神经病]", "customer 9-10: 喂喂") == (MET, "")
+
+
+# --- sound ------------------------------------------------------------------------------------------------
+
+
+def test_sound_alone_may_acquit_and_never_convicts(tmp_path: Path) -> None:
+    text = "agent 0-2: 你这个神京病"
+    assert require(tmp_path, "any: [神经病]", text) == (MET, "")
+    assert forbid(tmp_path, "any: [神经病]", text) == (UNDETERMINED, "homophone_only")
+    assert require(tmp_path, "any: [神经病], homophones: 'off'", text) == (NOT_MET, "")
+    assert forbid(tmp_path, "any: [神经病], homophones: 'off'", text) == (MET, "")
+    assert forbid(tmp_path, "any: [神经病], homophones: accept", text) == (NOT_MET, "")
+
+
+def test_under_not_the_doubt_turns_round(tmp_path: Path) -> None:
+    text = "agent 0-2: 你这个神京病"
+    refused = judged(tmp_path, "require: {not: {phrase: {any: [神经病]}}}", text)
+    assert (refused.outcome, refused.reason) == (UNDETERMINED, "homophone_only")
+    excused = judged(tmp_path, "forbid: {not: {phrase: {any: [神经病]}}}", text)
+    assert excused.outcome is MET
+
+
+def test_short_phrases_by_sound(tmp_path: Path) -> None:
+    lexicons = "short: [再见]\nshorter: {phrases: [再见], min_sound_characters: 2}"
+    assert require(tmp_path, "lexicon: short", "agent 0-2: 好的在见", lexicons=lexicons)[0] is NOT_MET
+    assert require(tmp_path, "lexicon: shorter", "agent 0-2: 好的在见", lexicons=lexicons)[0] is MET
+
+
+# --- exceptions -------------------------------------------------------------------------------------------
+
+LEXICON = """\
+bad:
+  phrases: [保证]
+  not_preceded_by: [不敢]
+  not_followed_by: [吗]
+  except_in: [保证金]
+  reach: 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("我保证", NOT_MET),
+        ("我不敢保证", MET),
+        ("不敢说我保证", NOT_MET),  # beyond the reach
+        ("您保证吗", MET),
+        ("您保证真的吗", NOT_MET),
+        ("保证金已经退了", MET),
+        ("保证金退了，我保证", NOT_MET),
+    ],
+)
+def test_exceptions(tmp_path: Path, text: str, expected: Outcome) -> None:
+    assert forbid(tmp_path, "lexicon: bad", f"agent 0-9: {text}", lexicons=LEXICON)[0] is expected
+
+
+def test_an_exception_heard_by_sound_alone_excuses_nothing(tmp_path: Path) -> None:
+    assert forbid(tmp_path, "lexicon: bad", "agent 0-9: 保证今天能到", lexicons=LEXICON)[0] is NOT_MET
+
+
+# --- evidence ---------------------------------------------------------------------------------------------
+
+
+def test_evidence_quotes_the_clause_of_its_own_hit(tmp_path: Path) -> None:
+    result = judged(tmp_path, "forbid: {phrase: {any: [我保证]}}", "agent 0-8: 谁说我保证的，那我保证行了吧")
+    assert [e.quote for e in result.evidence] == ["谁说我保证的", "那我保证行了吧"]
+    assert [e.start for e in result.evidence] == [pytest.approx(8 * 2 / 13), pytest.approx(8 * 7 / 13)]
+
+
+def test_one_occurrence_an_utterance(tmp_path: Path) -> None:
+    body = "for_each: {phrase: {any: [投诉], role: customer}}\nrequire: {phrase: {any: [抱歉]}}"
+    text = "customer 0-4: 我要投诉，投诉你\ncustomer 6-8: 就投诉\nagent 9-10: 好的"
+    result = judged(tmp_path, body, text)
+    assert [e.quote for e in result.evidence] == ["我要投诉", "就投诉"]
