@@ -28,6 +28,7 @@ from worker.scoring import Failed, Scored
 PLAIN_WIDTH = 140  # a pipe has no width of its own
 
 _COLOUR = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
+_RANK = {severity: rank for rank, severity in enumerate((Severity.CRITICAL, Severity.MAJOR, Severity.MINOR))}
 _ROLE_COLOUR = {SpeakerRole.AGENT: "cyan", SpeakerRole.CUSTOMER: "green"}
 
 
@@ -65,7 +66,7 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
             reason = Text(f"{answer.code}: {answer.message}", style="red")
             table.add_row(escape(answer.path.name), "", "", Text("failed", style="red"), reason, "")
             continue
-        results = answer.evaluation.results
+        results = sorted(answer.evaluation.results, key=lambda r: _RANK[r.severity])
         table.add_row(
             escape(answer.path.name),
             escape(agent_name(answer.received.metadata)),

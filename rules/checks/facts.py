@@ -9,6 +9,7 @@ from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ConversationMetrics, RoleMetrics
 from qa_service.domain.results import Evidence, Outcome
+from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check
 from rules.context import Context
 from rules.verdict import FALSE, TRUE, Verdict, unknown
@@ -64,6 +65,8 @@ class MetricCheck(Check):
         if value is None:
             return unknown("metric_unknown")
         span = context.metrics.talk or context.whole
+        if self.name == "closing_silence_s":
+            span = TimeSpan(span.end, max(span.end, context.whole.end))
         evidence = Evidence(span.start, span.end, role, note=f"{self.name} {value:.1f}")
         bounds = [bound for bound in (self.above, self.below) if bound is not None]
         if self.margin and any(abs(value - bound) <= self.margin * abs(bound) for bound in bounds):
