@@ -230,6 +230,18 @@ def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool 
     return True
 
 
+def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
+    """Whether one of ``words`` stands in ``[start, end)`` of folded ``text``; ``or`` does not in ``sorry``."""
+    for word in words:
+        folded = fold(word).text
+        at = text.find(folded, max(0, start), end)
+        while folded and at >= 0:
+            if _on_word_boundaries(text, at, at + len(folded)):
+                return True
+            at = text.find(folded, at + 1, end)
+    return False
+
+
 def joined(hits: Iterable[Hit]) -> tuple[Hit, ...]:
     """One hit an occurrence: of overlapping hits in a turn the spelled, then the longest one stays."""
     kept: list[Hit] = []

@@ -7,11 +7,10 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from qa_service.domain.metrics import Interruption
 from qa_service.domain.results import Evidence
-from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.context import Anchor, Context, Scope, within
-from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, sound_key
+from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, mentioned, sound_key
 from rules.verdict import FALSE, Verdict, unknown
 
 _DIGIT_KEYS = frozenset(sound_key(s) for s in DIGIT_SOUNDS)
@@ -118,10 +117,9 @@ class DigitsCheck(Check):
                 continue
             for start, end, written in self._numbers(text):
                 span, quote, utterances, confidence = text.locate(start, end)
-                before = text.text[max(0, start - self.reach) : start]
-                if not within(span, window) or any(fold(word).text in before for word in self.harmless):
+                if not within(span, window) or mentioned(self.harmless, text.text, start - self.reach, start):
                     continue
-                named = any(fold(word).text in before for word in self.named)
+                named = mentioned(self.named, text.text, start - self.reach, start)
                 evidence = Evidence(
                     span.start, span.end, text.role, quote, utterances, confidence, "number read out"
                 )

@@ -5,10 +5,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
-from qa_service.domain.text import fold
 from rules.checks.base import Check, RoleName, role_of
 from rules.context import Anchor, Context, Position, Scope, hit_evidence, utterance_evidence, within
-from rules.matching import Hit, TurnText, joined, phrase_fault
+from rules.matching import Hit, TurnText, joined, mentioned, phrase_fault
 from rules.verdict import FALSE, Verdict, unknown
 
 Homophones = Literal["accept", "review", "off"]
@@ -52,11 +51,9 @@ class Lexicon(BaseModel):
         yield from self.except_in
 
     def allows(self, hit: Hit, text: TurnText, context: Context) -> bool:
-        before = text.text[max(0, hit.start - self.reach) : hit.start]
-        after = text.text[hit.end : hit.end + self.reach]
-        if any(fold(word).text in before for word in self.not_preceded_by):
+        if mentioned(self.not_preceded_by, text.text, hit.start - self.reach, hit.start):
             return False
-        if any(fold(word).text in after for word in self.not_followed_by):
+        if mentioned(self.not_followed_by, text.text, hit.end, hit.end + self.reach):
             return False
         return not any(
             other.turn == hit.turn and other.start < hit.end and hit.start < other.end

@@ -116,6 +116,13 @@ def test_numbers(tmp_path: Path, said: str, expected: tuple[Outcome, str]) -> No
     assert (result.outcome, result.reason) == expected
 
 
+def test_names_of_numbers_are_whole_words(tmp_path: Path) -> None:
+    body = "forbid: {digits: {named: [cell], length: 9, reach: 20}}"
+    assert judged(tmp_path, body, "agent 0-9: your cell is 5551234567", language="en").outcome is NOT_MET
+    other = judged(tmp_path, body, "agent 0-9: i cancelled 5551234567", language="en")
+    assert other.reason == "unnamed_number"
+
+
 @pytest.mark.parametrize(("confidence", "expected"), [("0.4", NOT_MET), ("0.2", UNDETERMINED)])
 def test_a_number_that_was_hardly_heard_goes_to_a_person(
     tmp_path: Path, confidence: str, expected: Outcome

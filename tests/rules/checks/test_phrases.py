@@ -195,6 +195,22 @@ def test_exceptions(tmp_path: Path, text: str, expected: Outcome) -> None:
     assert forbid(tmp_path, "lexicon: bad", f"agent 0-9: {text}", lexicons=LEXICON)[0] is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("i guarantee that", NOT_MET),
+        ("sorry i guarantee that", NOT_MET),  # sorry holds no "or"
+        ("this or i guarantee that", MET),
+        ("nothing i guarantee that", NOT_MET),
+        ("not i guarantee that", MET),
+    ],
+)
+def test_latin_exceptions_are_whole_words(tmp_path: Path, text: str, expected: Outcome) -> None:
+    lexicons = 'bad: {phrases: [i guarantee], not_preceded_by: ["or ", "not "], reach: 14}'
+    asked = forbid(tmp_path, "lexicon: bad", f"agent 0-9: {text}", lexicons=lexicons, language="en")
+    assert asked[0] is expected
+
+
 def test_an_exception_heard_by_sound_alone_excuses_nothing(tmp_path: Path) -> None:
     assert forbid(tmp_path, "lexicon: bad", "agent 0-9: 保证今天能到", lexicons=LEXICON)[0] is NOT_MET
 
