@@ -1,0 +1,225 @@
+"""The notation of cases, and the cases of every shipped rule."""
+
+from pathlib import Path
+
+import pytest
+
+from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.results import Outcome
+from qa_service.domain.timeline import TimeSpan
+from qa_service.errors import RulePackError
+from rules.cases import CaseOutcome, dialogue, load_cases, run_cases
+from rules.loader import CASES_SUFFIX, rule_files, shipped_packs
+from tests.rules.builders import write_pack
+
+# --- the shipped packs ------------------------------------------------------------------------------------
+
+OUTCOMES = [outcome for path in shipped_packs().values() for outcome in run_cases(path)]
+RULES = [file for path in shipped_packs().values() for file in rule_files(path)]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda o: f"{o.file.parent.name}-{o.rule}-{o.case.case}")
+def test_case(outcome: CaseOutcome) -> None:
+    assert outcome.passed, outcome.message
+
+
+@pytest.mark.parametrize("file", RULES, ids=lambda f: f"{f.parent.name}-{f.stem}")
+def test_every_rule_has_cases_that_hit_and_cases_that_do_not(file: Path) -> None:
+    assert file.with_name(file.stem + CASES_SUFFIX).is_file()
+    expected = [o.case.expect for o in OUTCOMES if o.file.parent == file.parent and o.rule == file.stem]
+    assert expected.count(Outcome.NOT_MET) >= 2
+    assert expected.count(Outcome.MET) + expected.count(Outcome.NOT_APPLICABLE) >= 2
+
+
+# --- the notation -----------------------------------------------------------------------------------------
+
+
+def test_dialogue() -> None:
+    conversation = dialogue(
+        """
+        agent 1.0-3.0: 您好，hello there
+        # a comment
+        customer 2.5-4.5 (0.4): 好
+        agent 9.2-15.0 [unheard]:
+        """,
+        language="zh",
+    )
+    first, second = conversation.utterances
+    assert (first.role, first.span, first.confidence, first.text) == (
+        SpeakerRole.AGENT,
+        TimeSpan(1.0, 3.0),
+        0.9,
+        "您好，hello there",
+    )
+    assert [w.text for w in first.words] == ["您", "好，", "hello", " there"]
+    assert [w.start for w in first.words] == [1.0, 1.5, 2.0, 2.5]
+    assert first.words[-1].end == 3.0
+    assert "".join(w.text for w in first.words) == first.raw_text
+    assert [first.raw_text[o] for o in first.word_offsets] == ["您", "好", "h", " "]
+    assert first.overlay.folded == "你好hello there"
+    assert first.overlay.syllables[:2] == ("ni", "hao")
+    assert (second.confidence, second.words[0].confidence) == (0.4, 0.4)
+    assert [c.spans for c in conversation.speech] == [
+        (TimeSpan(1.0, 3.0), TimeSpan(9.2, 15.0)),
+        (TimeSpan(2.5, 4.5),),
+    ]
+    assert [turn.role for turn in conversation.turns] == [SpeakerRole.AGENT, SpeakerRole.CUSTOMER]
+    assert conversation.duration_s == 15.0
+    assert conversation.roles_known
+    assert conversation.overlap_measurable
+
+
+def test_dialogue_of_unknown_roles() -> None:
+    conversation = dialogue("unknown 0-1: 您好", language="zh", duration_s=9.0, overlap_measurable=False)
+    assert not conversation.roles_known
+    assert (conversation.duration_s, conversation.overlap_measurable) == (9.0, False)
+
+
+def test_an_empty_dialogue_is_a_silent_call() -> None:
+    assert dialogue("", language="zh", duration_s=5.0).speech == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("agent 您好", "not a line of a dialogue"),
+        ("agent 1-2 (2): 您好", "not a line of a dialogue"),
+        ("agent 1-2 (1.5): 您好", "a confidence of 1.5"),
+        ("boss 1-2: 您好", "unknown role 'boss'"),
+        ("agent 2-1: 您好", "before it starts"),
+        ("agent 1-2: ", "goes with no words"),
+        ("agent 1-2: ……", "goes with no words"),
+        ("agent 1-2 [unheard]: 您好", "goes with no words"),
+        ("agent 0.2-0.8: 您好", "already speaks"),
+    ],
+)
+def test_a_line_that_cannot_be_read(line: str, fault: str) -> None:
+    with pytest.raises(RulePackError, match=f"line 2: .*{fault}") as caught:
+        dialogue(f"agent 0-0.5: 喂\n{line}", language="zh")
+    assert caught.value.code == "dialogue_invalid"
+
+
+# --- running ----------------------------------------------------------------------------------------------
+
+GREETS = {"greets": "require: {phrase: {any: [您好]}}"}
+
+
+def pack_with(folder: Path, cases: str, *, name: str = "greets") -> Path:
+    pack = write_pack(folder, GREETS)
+    (pack / f"{name}.cases.yaml").write_text(cases, encoding="utf-8")
+    return pack
+
+
+def test_outcomes(tmp_path: Path) -> None:
+    pack = pack_with(
+        tmp_path,
+        """\
+- case: right
+  expect: met
+  dialogue: "agent 0-1: 您好"
+- case: wrong
+  expect: met
+  dialogue: "agent 0-1: 喂喂"
+- case: known
+  expect: met
+  known_miss: true
+  dialogue: "agent 0-1: 喂喂"
+- case: fixed
+  expect: met
+  known_miss: true
+  dialogue: "agent 0-1: 您好"
+- case: why
+  expect: undetermined
+  reason: role_unknown
+  dialogue: "unknown 0-1: 您好"
+- case: another reason
+  expect: undetermined
+  reason: low_recognition
+  dialogue: "unknown 0-1: 您好"
+""",
+    )
+    outcomes = {o.case.case: o for o in run_cases(pack)}
+    assert {name: o.passed for name, o in outcomes.items()} == {
+        "right": True,
+        "wrong": False,
+        "known": True,
+        "fixed": False,
+        "why": True,
+        "another reason": False,
+    }
+    assert outcomes["wrong"].message == "site/greets.cases.yaml:4: wrong: expected met, got not_met"
+    assert "no longer a known miss" in outcomes["fixed"].message
+    assert outcomes["another reason"].message.endswith(
+        "expected undetermined (low_recognition), got undetermined (role_unknown)"
+    )
+
+
+def test_metadata(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path, {"hold": "forbid: {silence: {source: hold}}"})
+    (pack / "hold.cases.yaml").write_text(
+        """\
+- case: held
+  expect: not_met
+  metadata: {direction: inbound, hangup_side: agent, ring_count: 3, hold_spans: [[1.0, 15.0]]}
+  dialogue: "agent 0-20: 您好"
+""",
+        encoding="utf-8",
+    )
+    assert [o.outcome for o in run_cases(pack)] == [Outcome.NOT_MET]
+
+
+def test_every_fault_of_every_file_is_named_with_its_line(tmp_path: Path) -> None:
+    pack = pack_with(
+        tmp_path,
+        """\
+- case: no such outcome
+  expect: good
+  dialogue: "agent 0-1: 您好"
+- case: a field too many
+  expect: met
+  speed: 3
+  metadata: {direction: sideways, hold_spans: [[5, 4]]}
+  dialogue: "agent 0-1: 您好"
+""",
+    )
+    (pack / "other.cases.yaml").write_text(
+        """\
+- case: bad lines
+  expect: met
+  dialogue: |
+    agent 0-1: 您好
+    agent 1-: 您好
+    boss 1-2: 您好
+- case: a bad short line
+  expect: met
+  duration_s: 0.5
+  dialogue: "agent 0-1"
+- case: too short a call
+  expect: met
+  duration_s: 0.5
+  dialogue: "agent 0-1: 您好"
+""",
+        encoding="utf-8",
+    )
+    (pack / "third.cases.yaml").write_text("case: {}", encoding="utf-8")
+    with pytest.raises(RulePackError) as caught:
+        load_cases(pack, {"greets", "third"})
+    places = [fault.split(": ")[0] for fault in caught.value.faults]
+    assert places == [
+        "site/greets.cases.yaml:2",
+        "site/greets.cases.yaml:7",
+        "site/greets.cases.yaml:7",
+        "site/greets.cases.yaml:6",
+        "site/other.cases.yaml:1",
+        "site/other.cases.yaml:5",
+        "site/other.cases.yaml:6",
+        "site/other.cases.yaml:10",
+        "site/other.cases.yaml:13",
+        "site/third.cases.yaml:1",
+    ]
+
+
+def test_two_cases_of_one_name(tmp_path: Path) -> None:
+    case = '- case: same\n  expect: met\n  dialogue: "agent 0-1: 您好"\n'
+    with pytest.raises(RulePackError, match="two cases are named 'same'"):
+        run_cases(pack_with(tmp_path, case * 2))
