@@ -32,7 +32,8 @@ _SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json")
 
 def find_sidecar(folder: Path) -> Path | None:
     """``call_metadata.csv`` of the folder, else its ``call_metadata.json``, else None."""
-    return next((path for name in _SIDECAR_NAMES if (path := folder / name).is_file()), None)
+    # Not Path.is_file: it raises when a name is too long or a folder is closed.
+    return next((path for name in _SIDECAR_NAMES if os.path.isfile(path := folder / name)), None)  # noqa: PTH113
 
 
 def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:

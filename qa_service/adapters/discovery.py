@@ -5,6 +5,7 @@ named is dropped: a path that cannot be used stays in the list and fails later u
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def discover(paths: Iterable[Path]) -> list[Path]:
     found: dict[str, Path] = {}
     walked: set[str] = set()
     for path in paths:
-        for file in _walk(path, walked) if path.is_dir() else (path,):
+        for file in _walk(path, walked) if _is_dir(path) else (path,):
             # The folder's real path and the file's own name: two links to one folder are one place, while a
             # link to a file is a name of its own, which the metadata may use.
             found.setdefault(os.path.join(os.path.realpath(file.parent), file.name), file)  # noqa: PTH118
@@ -32,7 +33,7 @@ def _walk(folder: Path, walked: set[str]) -> Iterator[Path]:
     waiting = [folder]  # a stack, as a hostile archive can be deeper than Python recurses
     while waiting:
         path = waiting.pop()
-        if not path.is_dir():
+        if not _is_dir(path):
             yield path
             continue
         real = os.path.realpath(path)
@@ -50,7 +51,15 @@ def _walk(folder: Path, walked: set[str]) -> Iterator[Path]:
 def _counts(path: Path) -> bool:
     if path.name.startswith("."):
         return False
-    if path.is_dir():
+    if _is_dir(path):
         return True
-    # A broken link counts: it is a recording that somebody misses. A pipe or device does not.
-    return path.suffix.lower() in AUDIO_SUFFIXES and (path.is_file() or path.is_symlink())
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)  # a pipe or device does not count
+    except OSError:
+        return True  # a broken link, say: it is a recording that somebody misses
+
+
+def _is_dir(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises when a name is too long or a folder is closed

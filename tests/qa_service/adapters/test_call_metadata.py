@@ -227,6 +227,10 @@ def test_find_sidecar(tmp_path: Path) -> None:
     assert find_sidecar(tmp_path) == tmp_path / "call_metadata.csv"
 
 
+def test_there_is_no_sidecar_beside_a_path_that_cannot_be(tmp_path: Path) -> None:
+    assert find_sidecar(tmp_path / ("a" * 300)) is None
+
+
 # --- anything at all --------------------------------------------------------------------------------------
 
 json_values = st.recursive(

@@ -69,3 +69,9 @@ def test_a_folder_that_cannot_be_listed_is_reported(folder: Path) -> None:
             assert names(discover([folder]), folder) == ["a.FLAC", "b.wav", "c"]
     finally:
         closed.chmod(0o755)
+
+
+def test_a_path_that_is_too_long_is_reported(folder: Path) -> None:
+    """``Path.is_dir`` raises for these, where it answers for every other path that does not exist."""
+    name, place = Path(f"{'a' * 300}.wav"), Path("b" * 300) / "c.wav"
+    assert discover([name, place, folder / "b.wav"]) == [name, place, folder / "b.wav"]
