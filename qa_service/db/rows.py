@@ -193,6 +193,7 @@ class RuleResultRow(Row):
     scored: Mapped[bool]
     same_event_as: Mapped[str | None]
     evidence: Mapped[list[dict[str, Any]]]
+    style: Mapped[list[list[Any]]] = mapped_column(JSON, server_default=text("'[]'"))
 
     finding: Mapped[FindingRow | None] = relationship(lazy="raise", back_populates="result")
 
