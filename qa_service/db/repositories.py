@@ -283,6 +283,7 @@ def _new_evaluation(row: EvaluationRow, results: Sequence[RuleResult]) -> Evalua
             scored=result.scored,
             same_event_as=result.same_event_as,
             evidence=documents.dump_evidence(result.evidence),
+            style=[[name, heard] for name, heard in result.style],
             finding=FindingRow(evaluation=row, state="open") if _needs_a_person(result) else None,
         )
         for position, result in enumerate(results)
@@ -327,4 +328,5 @@ def _result(row: RuleResultRow) -> RuleResult:
         reason=row.reason,
         scored=row.scored,
         same_event_as=row.same_event_as,
+        style=tuple((name, heard) for name, heard in row.style),
     )

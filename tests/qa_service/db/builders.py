@@ -88,7 +88,13 @@ def results() -> tuple[RuleResult, ...]:
     return (
         RuleResult("z.greeting", "问候", Outcome.NOT_MET, Severity.MAJOR, (quote,)),
         RuleResult("a.tone", "语气", Outcome.UNDETERMINED, Severity.MINOR, reason="low_confidence"),
-        RuleResult("m.closing", "结束语", Outcome.MET, Severity.MINOR),
+        RuleResult(
+            "m.closing",
+            "结束语",
+            Outcome.MET,
+            Severity.MINOR,
+            style=(("祝福", True), ("致谢", False), ("姓名", None)),
+        ),
         RuleResult("b.style", "口头禅", Outcome.NOT_MET, Severity.MINOR, scored=False),
         RuleResult("c.same", "同一事件", Outcome.NOT_MET, Severity.CRITICAL, same_event_as="z.greeting"),
         RuleResult("d.hold", "等待", Outcome.NOT_APPLICABLE, Severity.MINOR, reason="no_hold"),
