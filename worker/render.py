@@ -117,7 +117,7 @@ def show_call(
         target.print(Text(f"  {section.title} {value}" + (" (fatal)" if section.fatal else ""), "dim"))
     target.print()
     for _, line in sorted([*_dialogue(conversation), *_findings(evaluation.results)], key=lambda item: item[0]):
-        target.print(line)
+        target.print(line, soft_wrap=True)
     target.print()
     target.print(_rule_table(evaluation.results))
 

@@ -27,6 +27,9 @@ from qa_service.ports import DecodedAudio
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
+# Raised whenever this module or the packing would give other words for the same speech, weights and options.
+PIPELINE_REVISION = 1
+
 # Ways to decode a window, in order, until a result is neither improbable nor repetitive. Whisper's own remedy,
 # sampling at rising temperatures, cannot be repeated: CTranslate2 seeds each thread's generator once, on its
 # first use, so the words would depend on what was decoded before. On the example calls the first way was always
@@ -80,7 +83,12 @@ class FasterWhisper:
 
     @property
     def run(self) -> EngineRun:
-        flat = {**asdict(self._options), "compute_type": self._compute_type, "attempts": ATTEMPTS}
+        flat = {
+            **asdict(self._options),
+            "compute_type": self._compute_type,
+            "attempts": ATTEMPTS,
+            "pipeline": PIPELINE_REVISION,
+        }
         return EngineRun(
             "asr",
             "faster-whisper",

@@ -84,13 +84,18 @@ def _split(span: TimeSpan, longest_s: float) -> list[TimeSpan]:
 
 
 def place(words: Sequence[Word], window: Window) -> tuple[tuple[int, Word], ...]:
-    """Words in window time → ``(piece index, word in recording time)``, kept inside their piece."""
+    """Words in window time → ``(piece index, word in recording time)``, kept inside their piece.
+
+    Punctuation stays with the word before it: its own time is where the pause ends.
+    """
     placed: list[tuple[int, Word]] = []
     at_least = 0
     for word in words:
         middle = (word.start + word.end) / 2
-        nearest = min(range(at_least, len(window.pieces)), key=lambda i: _distance(window.pieces[i], middle))
-        at_least = nearest  # words come in order; an earlier piece cannot follow
+        spoken = any(c.isalnum() for c in word.text)
+        # Words come in order: an earlier piece cannot follow.
+        candidates = range(at_least, len(window.pieces) if spoken or not placed else at_least + 1)
+        nearest = at_least = min(candidates, key=lambda i: _distance(window.pieces[i], middle))
         piece = window.pieces[nearest]
         shift = piece.span.start - piece.offset_s
         start = min(max(word.start + shift, piece.span.start), piece.span.end)
