@@ -35,6 +35,8 @@ class Ingest:
         """
         try:
             with path.open("rb") as file:
+                if not file.peek(1):
+                    raise InputError("file_empty", "the file holds no bytes: export it again", path=str(path))
                 blob = self._blobs.put(file)
         except FileNotFoundError as error:
             raise InputError("file_missing", "no such file: check the path", path=str(path)) from error
@@ -44,8 +46,6 @@ class Ingest:
                 f"cannot be read ({error.strerror}): check its type and permissions",
                 path=str(path),
             ) from error
-        if blob.size_bytes == 0:
-            raise InputError("file_empty", "the file holds no bytes: export it again", path=str(path))
         with self._units() as unit:
             recording, new = unit.recordings.add(blob, path=str(path))
             stored = unit.metadata.get(recording.id)
@@ -57,6 +57,6 @@ class Ingest:
 
 
 def updated(stored: CallMetadata, latest: CallMetadata) -> CallMetadata:
-    """``stored`` with every value that ``latest`` knows."""
-    known = {f.name: value for f in fields(latest) if (value := getattr(latest, f.name)) not in (None, ())}
+    """``stored`` with every value that ``latest`` knows: what differs from the default is known."""
+    known = {f.name: value for f in fields(latest) if (value := getattr(latest, f.name)) != f.default}
     return replace(stored, **known)

@@ -19,6 +19,7 @@ from qa_service.services.process import HearRecording
 
 KIND = "score-recording"
 AUTO = ""  # the payload's word for: the pack of the conversation's language
+RETRY_DELAY_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -65,15 +66,20 @@ class ScoreRecordings:
         if job is None:
             return self._state(job_id)
         try:
+            self._attempt(job)
+        except ConflictError:  # success or failure: whoever holds the job now reports it
+            log.warning("job lost its lease", job=job.id)
+        return self._state(job.id)
+
+    def _attempt(self, job: Job) -> None:
+        try:
             with self._heartbeat(job.id):
                 self._work(job)
             self._settle(job.id)
         except TransientError as error:
-            with self._units() as unit:
-                unit.jobs.retry_later(job.id, self._owner, delay_s=1.0, code=error.code, message=error.message)
-                unit.commit()
+            self._put_back(job.id, error)
         except ConflictError:
-            log.warning("job lost its lease", job=job.id)
+            raise
         except QAError as error:
             self._fail(job.id, error.code, error.message)
         except MemoryError:
@@ -81,7 +87,6 @@ class ScoreRecordings:
         except Exception as error:  # one recording's defect must not stop the others
             log.exception("job failed unexpectedly", job=job.id)
             self._fail(job.id, "internal_error", f"{type(error).__name__}: please report this with the log")
-        return self._state(job.id)
 
     def result(self, job: Job) -> tuple[StoredConversation, StoredEvaluation]:
         """What a finished job made; repeats (keyed) work when somebody removed it since."""
@@ -107,6 +112,13 @@ class ScoreRecordings:
     def _settle(self, job_id: int) -> None:
         with self._units() as unit:
             unit.jobs.complete(job_id, self._owner)
+            unit.commit()
+
+    def _put_back(self, job_id: int, error: TransientError) -> None:
+        with self._units() as unit:
+            unit.jobs.retry_later(
+                job_id, self._owner, delay_s=RETRY_DELAY_S, code=error.code, message=error.message
+            )
             unit.commit()
 
     def _fail(self, job_id: int, code: str, message: str) -> None:

@@ -5,10 +5,11 @@ speech depends on; a key that is stored already costs no speech work. No transac
 """
 
 import time
+from dataclasses import replace
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
 from qa_service.domain.call import CallMetadata, Recording
-from qa_service.domain.conversation import ChannelSpeech, Conversation
+from qa_service.domain.conversation import ChannelSpeech, Conversation, EngineRun
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
 from qa_service.ports import (
@@ -49,6 +50,11 @@ class HearRecording:
         self._language = language
         self._agent_channel = agent_channel
 
+    @property
+    def engines(self) -> tuple[EngineRun, ...]:
+        """What hears, stage by stage. Raises EngineError when a model is missing."""
+        return self._detector.run, self._transcriber.run
+
     def key(self, recording: Recording, metadata: CallMetadata) -> str:
         return stage_key(
             "speech",
@@ -58,7 +64,7 @@ class HearRecording:
             text=self._annotator.revision,
             alignment=self._alignment,
             language=self._language_of(metadata),
-            agent_channel=self._agent_channel_of(metadata)[0],
+            agent_channel=self._agent_channel_of(metadata),
         )
 
     def hear(self, recording: Recording, metadata: CallMetadata) -> StoredConversation:
@@ -72,7 +78,9 @@ class HearRecording:
         with self._units() as unit:
             stored = unit.conversations.by_key(key)
         if stored is not None:
-            return stored
+            # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
+            role_source = self._role_source(metadata, len(stored.conversation.speech))
+            return replace(stored, conversation=replace(stored.conversation, role_source=role_source))
         started = time.monotonic()
         conversation, channels = self._listen(recording, metadata)
         with self._units() as unit:
@@ -91,8 +99,7 @@ class HearRecording:
             transcripts = self._transcriber.transcribe(
                 audio, {a.channel: a.spans for a in activities}, language=self._language_of(metadata)
             )
-            agent_channel, role_source = self._agent_channel_of(metadata)
-            roles = roles_of(audio.channels, agent_channel)
+            roles = roles_of(audio.channels, self._agent_channel_of(metadata))
             conversation = build_conversation(
                 duration_s=audio.duration_s,
                 language=transcripts[0].language,
@@ -100,9 +107,9 @@ class HearRecording:
                 transcripts=transcripts,
                 simplified=self._annotator.simplified,
                 overlay=self._annotator.overlay,
-                role_source=role_source if audio.channels == 2 else "unknown",
+                role_source=self._role_source(metadata, audio.channels),
                 overlap_measurable=audio.channels == 2,
-                provenance=(self._detector.run, self._transcriber.run),
+                provenance=self.engines,
                 options=self._alignment,
             )
             return conversation, audio.channels
@@ -110,7 +117,10 @@ class HearRecording:
     def _language_of(self, metadata: CallMetadata) -> str | None:
         return metadata.language or self._language
 
-    def _agent_channel_of(self, metadata: CallMetadata) -> tuple[int | None, str]:
-        if metadata.agent_channel is not None:
-            return metadata.agent_channel, "metadata"
-        return self._agent_channel, "unknown" if self._agent_channel is None else "site default"
+    def _agent_channel_of(self, metadata: CallMetadata) -> int | None:
+        return self._agent_channel if metadata.agent_channel is None else metadata.agent_channel
+
+    def _role_source(self, metadata: CallMetadata, channels: int) -> str:
+        if channels != 2 or self._agent_channel_of(metadata) is None:
+            return "unknown"
+        return "site default" if metadata.agent_channel is None else "metadata"

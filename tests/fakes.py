@@ -1,0 +1,207 @@
+"""Fakes of the speech ports and of rule packs, and the services wired with them on a real store.
+
+What the fakes do depends on the bytes of the recording alone: ``b"silent"`` holds no speech, anything else one
+greeting a channel. They count their work, so that a test can tell what was not repeated.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from qa_service.adapters.blobs import LocalBlobStore
+from qa_service.db.rows import Row
+from qa_service.db.session import Database
+from qa_service.domain.alignment import AlignmentOptions
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.conversation import Conversation, EngineRun, TextOverlay, Transcript
+from qa_service.domain.metrics import ConversationMetrics, MetricOptions
+from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
+from qa_service.domain.timeline import TimeSpan
+from qa_service.ports import DecodedAudio, SpeechActivity
+from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.ingest import Ingest
+from qa_service.services.jobs import ScoreRecordings
+from qa_service.services.process import HearRecording
+from tests.builders import overlay, transcript, words
+
+SILENT = b"silent"
+DURATION_S = 12.0
+
+
+class FakeAudio:
+    """Implements ``DecodedAudio``; ``content`` is the bytes of the recording."""
+
+    duration_s = DURATION_S
+    sample_rate_hz = 16_000
+
+    def __init__(self, content: bytes, channels: int) -> None:
+        self.content = content
+        self.channels = channels
+
+    def read(self, channel: int, span: TimeSpan) -> NDArray[np.float32]:
+        return np.zeros(round(span.duration_s * self.sample_rate_hz), np.float32)
+
+
+class FakeDecoder:
+    """Implements ``AudioDecoder``."""
+
+    def __init__(self, channels: int = 2) -> None:
+        self.channels = channels
+        self.decoded: list[bytes] = []
+
+    @contextmanager
+    def decode(self, path: Path) -> Iterator[DecodedAudio]:
+        content = path.read_bytes()
+        self.decoded.append(content)
+        yield FakeAudio(content, self.channels)
+
+
+class FakeDetector:
+    """Implements ``VoiceActivityDetector``: the channels speak one after the other, two seconds each."""
+
+    def __init__(self) -> None:
+        self.options: tuple[tuple[str, str], ...] = (("threshold", "0.5"),)
+
+    @property
+    def run(self) -> EngineRun:
+        return EngineRun("vad", "fake", "vad", "1", "cpu", self.options)
+
+    def detect(self, audio: DecodedAudio) -> tuple[SpeechActivity, ...]:
+        assert isinstance(audio, FakeAudio)
+        return tuple(
+            SpeechActivity(channel, (), None)
+            if audio.content == SILENT
+            else SpeechActivity(channel, (TimeSpan(3.0 * channel, 3.0 * channel + 2.0),), -20.0)
+            for channel in range(audio.channels)
+        )
+
+
+class FakeTranscriber:
+    """Implements ``Transcriber``. ``during`` is called with the recording's bytes while it works."""
+
+    def __init__(self) -> None:
+        self.model = "tiny"
+        self.heard: list[bytes] = []
+        self.during: Callable[[bytes], None] = lambda content: None
+
+    @property
+    def run(self) -> EngineRun:
+        return EngineRun("asr", "fake", self.model, "1", "cpu")
+
+    def transcribe(
+        self, audio: DecodedAudio, speech: Mapping[int, Sequence[TimeSpan]], *, language: str | None
+    ) -> tuple[Transcript, ...]:
+        assert isinstance(audio, FakeAudio)
+        self.heard.append(audio.content)
+        self.during(audio.content)
+        return tuple(
+            transcript(words("您好", 3.0 * channel), channel=channel, language=language or "zh")
+            for channel in sorted(speech)
+        )
+
+
+class FakeAnnotator:
+    """Implements ``TextAnnotator``."""
+
+    revision = "1"
+
+    def simplified(self, raw_text: str, language: str) -> str:
+        return raw_text
+
+    def overlay(self, text: str) -> TextOverlay:
+        return overlay(text)
+
+
+class FakeRules:
+    """Implements ``RuleEvaluator``: the greeting has ``outcome``, with the first utterance for evidence."""
+
+    metric_options = MetricOptions()
+    scorecard = Scorecard(
+        "fake", 0.5, (ScorecardSection("all", "全部", (ScorecardItem("greeting", 10), ScorecardItem("x", 5))),)
+    )
+
+    def __init__(self, pack: str, digest: str, outcome: Outcome = Outcome.MET) -> None:
+        self.pack = pack
+        self.digest = digest
+        self.outcome = outcome
+        self.evaluated = 0
+
+    def evaluate(
+        self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
+    ) -> tuple[RuleResult, ...]:
+        self.evaluated += 1
+        first = conversation.utterances[0]
+        evidence = Evidence(first.start, first.end, first.role, first.text, (0,), first.confidence)
+        return (RuleResult("greeting", "问候", self.outcome, Severity.MAJOR, (evidence,)),)
+
+
+class Workplace:
+    """The services of one process on ``database``; the fakes are attributes to look at and to change."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.blobs = LocalBlobStore(folder / "blobs")
+        self.decoder = FakeDecoder()
+        self.detector = FakeDetector()
+        self.transcriber = FakeTranscriber()
+        self.annotator = FakeAnnotator()
+        self.packs = {name: FakeRules(name, f"sha256:{name}") for name in ("rules-zh", "rules-en")}
+        self.ingest = Ingest(units=database.unit_of_work, blobs=self.blobs)
+        self.evaluate = EvaluateConversation(
+            units=database.unit_of_work,
+            load_pack=self.packs.__getitem__,
+            pack_by_language={"zh": "rules-zh", "en": "rules-en"},
+        )
+        self.hear = self.hearing()
+
+    def hearing(
+        self,
+        *,
+        alignment: AlignmentOptions | None = None,
+        language: str | None = None,
+        agent_channel: int | None = 0,
+    ) -> HearRecording:
+        return HearRecording(
+            units=self.database.unit_of_work,
+            blobs=self.blobs,
+            decoder=self.decoder,
+            detector=self.detector,
+            transcriber=self.transcriber,
+            annotator=self.annotator,
+            alignment=alignment or AlignmentOptions(),
+            language=language,
+            agent_channel=agent_channel,
+        )
+
+    def jobs(self, owner: str = "worker", *, lease_s: float = 60.0) -> ScoreRecordings:
+        return ScoreRecordings(
+            units=self.database.unit_of_work,
+            hear=self.hear,
+            evaluate=self.evaluate,
+            owner=owner,
+            lease_s=lease_s,
+        )
+
+    def file(self, name: str, content: bytes) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def count(self, row: type[Row]) -> int:
+        with self.database.unit_of_work(read_only=True) as unit:
+            return unit.session.scalar(select(func.count()).select_from(row)) or 0
+
+    def delete_blobs(self) -> None:
+        for blob in self.stored_blobs():
+            blob.unlink()
+
+    def stored_blobs(self) -> list[Path]:
+        """Every file of the blob store, unfinished copies included."""
+        return [path for path in (self.folder / "blobs").rglob("*") if path.is_file()]

@@ -1,0 +1,169 @@
+"""The speech stage: done once for each recording, engine and option; silent audio is a coded failure."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from qa_service.db.rows import ConversationRow, EngineRunRow
+from qa_service.domain.alignment import AlignmentOptions
+from qa_service.domain.call import CallMetadata
+from qa_service.domain.conversation import EngineRun, SpeakerRole
+from qa_service.errors import InputError, NotFoundError
+from qa_service.services.process import HearRecording
+from tests.fakes import DURATION_S, SILENT, Workplace
+
+NOTHING = CallMetadata()
+
+
+def test_a_heard_recording_is_not_heard_again(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    first = workplace.hear.hear(recording, NOTHING)
+    workplace.delete_blobs()
+    assert workplace.hear.hear(recording, NOTHING) == first
+    assert workplace.decoder.decoded == workplace.transcriber.heard == [b"call"]
+    assert workplace.count(ConversationRow) == 1
+    assert workplace.count(EngineRunRow) == 2
+
+
+def test_what_is_heard(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    heard = workplace.hear.hear(recording, NOTHING).conversation
+    assert [(u.role, u.channel, u.text) for u in heard.utterances] == [
+        (SpeakerRole.AGENT, 0, "您好"),
+        (SpeakerRole.CUSTOMER, 1, "您好"),
+    ]
+    assert heard.provenance == (workplace.detector.run, workplace.transcriber.run)
+    with workplace.database.unit_of_work() as unit:
+        stored = unit.recordings.get(recording.id)
+    assert (stored.duration_s, stored.channels) == (DURATION_S, 2)
+
+
+def test_every_changed_engine_or_option_is_heard_again(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    keys = [workplace.hear.hear(recording, NOTHING).stage_key]
+
+    def hear_again(hear: HearRecording, metadata: CallMetadata = NOTHING) -> None:
+        keys.append(hear.hear(recording, metadata).stage_key)
+
+    workplace.transcriber.model = "base"
+    hear_again(workplace.hear)
+    workplace.detector.options = (("threshold", "0.6"),)
+    hear_again(workplace.hear)
+    workplace.annotator.revision = "2"
+    hear_again(workplace.hear)
+    hear_again(workplace.hearing(alignment=AlignmentOptions(utterance_pause_s=0.5)))
+    hear_again(workplace.hearing(language="en"))
+    hear_again(workplace.hearing(agent_channel=1))
+    hear_again(workplace.hear, CallMetadata(language="en", agent_channel=1))
+    assert len(set(keys)) == len(keys) == len(workplace.transcriber.heard) == workplace.count(ConversationRow)
+
+
+def test_metadata_that_speech_does_not_depend_on_costs_nothing(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    keys = [
+        workplace.hear.key(recording, metadata)
+        for metadata in (NOTHING, CallMetadata(agent_id="8023", call_id="C-1", ring_count=2))
+    ]
+    assert all(a == b for a, b in pairwise(keys))
+
+
+def test_the_key_follows_the_bytes_not_the_name(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    assert workplace.hear.key(replace(recording, id=99, path="b.wav"), NOTHING) == workplace.hear.key(
+        recording, NOTHING
+    )
+    assert workplace.hear.key(replace(recording, sha256="0" * 64), NOTHING) != workplace.hear.key(
+        recording, NOTHING
+    )
+
+
+@pytest.mark.parametrize(
+    ("site", "told", "source", "roles"),
+    [
+        (0, 1, "metadata", [SpeakerRole.CUSTOMER, SpeakerRole.AGENT]),
+        (0, None, "site default", [SpeakerRole.AGENT, SpeakerRole.CUSTOMER]),
+        (None, 0, "metadata", [SpeakerRole.AGENT, SpeakerRole.CUSTOMER]),
+        (None, None, "unknown", [SpeakerRole.UNKNOWN, SpeakerRole.UNKNOWN]),
+    ],
+)
+def test_where_roles_come_from(
+    workplace: Workplace, site: int | None, told: int | None, source: str, roles: list[SpeakerRole]
+) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    hear = workplace.hearing(agent_channel=site)
+    heard = hear.hear(recording, CallMetadata(agent_channel=told)).conversation
+    assert heard.role_source == source
+    assert [channel.role for channel in heard.speech] == roles
+
+
+def test_roles_that_metadata_confirms_come_from_metadata(workplace: Workplace) -> None:
+    """The site's default was right; the reader is told who says so, and nothing is heard twice."""
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    guessed = workplace.hear.hear(recording, NOTHING).conversation
+    told = workplace.hear.hear(recording, CallMetadata(agent_channel=0)).conversation
+    assert (guessed.role_source, told.role_source) == ("site default", "metadata")
+    assert workplace.transcriber.heard == [b"call"]
+
+
+def test_one_channel_has_no_roles(workplace: Workplace) -> None:
+    workplace.decoder.channels = 1
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    heard = workplace.hear.hear(recording, CallMetadata(agent_channel=0)).conversation
+    assert heard.role_source == "unknown"
+    assert not heard.overlap_measurable
+    assert [u.role for u in heard.utterances] == [SpeakerRole.UNKNOWN]
+
+
+def test_the_language_is_taken_from_metadata_then_from_the_site(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    hear = workplace.hearing(language="en")
+    assert hear.hear(recording, NOTHING).conversation.language == "en"
+    assert hear.hear(recording, CallMetadata(language="zh")).conversation.language == "zh"
+
+
+def test_silent_audio_is_a_coded_failure(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", SILENT), None).recording
+    with pytest.raises(InputError) as caught:
+        workplace.hear.hear(recording, NOTHING)
+    assert caught.value.code == "silent_audio"
+    assert workplace.transcriber.heard == []
+    assert workplace.count(ConversationRow) == 0
+
+
+def test_a_deleted_blob_is_a_coded_failure(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    workplace.delete_blobs()
+    with pytest.raises(NotFoundError) as caught:
+        workplace.hear.hear(recording, NOTHING)
+    assert caught.value.code == "blob_not_found"
+
+
+def test_no_transaction_is_open_while_an_engine_works(workplace: Workplace) -> None:
+    """On SQLite another writer would otherwise wait for the whole call."""
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+
+    def write(content: bytes) -> None:
+        with workplace.database.unit_of_work() as unit:
+            unit.recordings.set_audio(recording.id, duration_s=1.0, channels=1)
+            unit.commit()
+
+    workplace.transcriber.during = write
+    assert workplace.hear.hear(recording, NOTHING)
+
+
+def test_engines_that_disagree_keep_the_first_result(workplace: Workplace) -> None:
+    """Another worker finished the same recording meanwhile: its conversation is the conversation."""
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    other = Workplace(workplace.database, workplace.folder)
+    others = []
+    workplace.transcriber.during = lambda content: others.append(other.hear.hear(recording, NOTHING))
+    assert workplace.hear.hear(recording, NOTHING) == others[0]
+    assert workplace.count(ConversationRow) == 1
+
+
+def test_the_engines_are_known_before_any_audio(workplace: Workplace) -> None:
+    assert workplace.hear.engines == (
+        EngineRun("vad", "fake", "vad", "1", "cpu", (("threshold", "0.5"),)),
+        EngineRun("asr", "fake", "tiny", "1", "cpu"),
+    )
