@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +23,10 @@ from qa_service.errors import ConfigurationError
 def _default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "qa-service"
+
+
+def _file() -> Path:
+    return Path(os.environ.get("QA_CONFIG") or "qa.toml")
 
 
 class Settings(BaseSettings):
@@ -75,8 +80,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("QA_CONFIG", "qa.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_file())
 
     @property
     def resolved_database_url(self) -> str:
@@ -95,12 +99,14 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = "; ".join(
-            f"QA_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        )
+        faults = "; ".join(_fault(fault) for fault in error.errors(include_url=False))
         raise ConfigurationError("settings_invalid", faults) from error
-    except ValueError as error:  # not TOML
-        raise ConfigurationError(
-            "settings_invalid", f"the configuration file is not valid TOML: {error}"
-        ) from error
+    except (ValueError, OSError) as error:
+        raise ConfigurationError("settings_invalid", f"{_file()} is not valid TOML: {error}") from error
+
+
+def _fault(fault: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":  # only the file can hold it: other variables are not ours to judge
+        return f"{_file()}: there is no setting {name}"
+    return f"QA_{name.upper()}: {fault['msg']}"

@@ -87,7 +87,7 @@ class FakeTranscriber:
     def __init__(self) -> None:
         self.model = "tiny"
         self.heard: list[bytes] = []
-        self.during: Callable[[bytes], None] = lambda content: None
+        self.during: Callable[[bytes], None] = lambda _: None
 
     @property
     def run(self) -> EngineRun:

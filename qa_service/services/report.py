@@ -3,6 +3,7 @@
 Guarantee: keys and meanings are stable; times are rounded to milliseconds here and nowhere before.
 """
 
+from math import isinf
 from typing import Any
 
 from qa_service.domain.conversation import Conversation, EngineRun
@@ -86,7 +87,9 @@ def _metrics(metrics: ConversationMetrics) -> dict[str, Any]:
             for m in metrics.roles
         },
         "level_dbfs": {
-            m.role.value: None if m.level_dbfs is None else round(m.level_dbfs, 1) for m in metrics.roles
+            # Digital silence is at minus infinity, which JSON does not know.
+            m.role.value: None if m.level_dbfs is None or isinf(m.level_dbfs) else round(m.level_dbfs, 1)
+            for m in metrics.roles
         },
         "silences": [
             {"start": _ms(s.span.start), "end": _ms(s.span.end), "warned": s.warned, "long": s.long}

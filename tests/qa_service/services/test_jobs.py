@@ -110,7 +110,7 @@ def test_silent_audio_fails_its_job(workplace: Workplace) -> None:
 def test_a_failed_job_can_be_queued_again(workplace: Workplace) -> None:
     raise_during(workplace, ValueError())
     assert workplace.jobs().run(queue(workplace).id).state is JobState.FAILED
-    workplace.transcriber.during = lambda content: None
+    workplace.transcriber.during = lambda _: None
     again = workplace.jobs().run(queue(workplace).id)
     assert (again.state, again.error_code, again.attempts) == (JobState.DONE, None, 1)
 
@@ -119,7 +119,7 @@ def test_a_transient_error_puts_the_job_back(workplace: Workplace, clock: Manual
     raise_during(workplace, TransientError("storage_unavailable", "the disk is full"))
     job = workplace.jobs().run(queue(workplace).id)
     assert (job.state, job.error_code, job.lease_owner) == (JobState.QUEUED, "storage_unavailable", None)
-    workplace.transcriber.during = lambda content: None
+    workplace.transcriber.during = lambda _: None
     assert workplace.jobs().run(job.id).state is JobState.QUEUED, "not due yet"
     clock.advance(RETRY_DELAY_S)
     done = workplace.jobs().run(job.id)
@@ -197,7 +197,7 @@ def test_an_interrupted_job_is_left_to_its_lease(workplace: Workplace, clock: Ma
     raise_during(workplace, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         workplace.jobs("first", lease_s=60).run(job.id)
-    workplace.transcriber.during = lambda content: None
+    workplace.transcriber.during = lambda _: None
     assert workplace.jobs("second").run(job.id).state is JobState.LEASED
     clock.advance(61)
     assert workplace.jobs("second").run(job.id).state is JobState.DONE
@@ -206,7 +206,7 @@ def test_an_interrupted_job_is_left_to_its_lease(workplace: Workplace, clock: Ma
 def test_recording_and_job_are_in_every_log_line_of_the_work(workplace: Workplace) -> None:
     job = queue(workplace)
     bound = []
-    workplace.transcriber.during = lambda content: bound.append(structlog.contextvars.get_contextvars())
+    workplace.transcriber.during = lambda _: bound.append(structlog.contextvars.get_contextvars())
     workplace.jobs().run(job.id)
     assert bound == [{"job": job.id, "recording": job.recording_id}]
     assert structlog.contextvars.get_contextvars() == {}

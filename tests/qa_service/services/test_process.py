@@ -157,7 +157,7 @@ def test_engines_that_disagree_keep_the_first_result(workplace: Workplace) -> No
     recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
     other = Workplace(workplace.database, workplace.folder)
     others = []
-    workplace.transcriber.during = lambda content: others.append(other.hear.hear(recording, NOTHING))
+    workplace.transcriber.during = lambda _: others.append(other.hear.hear(recording, NOTHING))
     assert workplace.hear.hear(recording, NOTHING) == others[0]
     assert workplace.count(ConversationRow) == 1
 

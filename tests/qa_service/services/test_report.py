@@ -1,0 +1,175 @@
+"""The published form: the contract's keys, and times that people can read."""
+
+import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from qa_service.domain.call import CallMetadata, HangupSide
+from qa_service.domain.conversation import Conversation, EngineRun
+from qa_service.domain.metrics import MetricOptions, measure
+from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.scoring import Evaluation, SectionScore
+from qa_service.ports import StoredEvaluation
+from qa_service.services import report
+from tests.builders import AGENT, CUSTOMER, conversation, utterance
+
+KEYS: dict[str, set[str]] = {
+    "recording": {"path", "sha256", "duration_s", "channels"},
+    "conversation": {"language", "role_source", "utterances"},
+    "metrics": {
+        *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
+        *("longest_monologue_s", "level_dbfs", "silences", "interruptions", "hangup_side"),
+    },
+    "evaluation": {"scorecard", "score", "raw_score", "coverage", "fatal", "sections"},
+    "provenance": {"pack", "ruleset", "engines"},
+}
+THIRD = 1 / 3
+
+
+def call() -> Conversation:
+    return replace(
+        conversation(
+            utterance("您好请问有什么可以帮您", 1.0 + THIRD, 4.0 + THIRD, confidence=2 / 3),
+            utterance("我想查一下我的话费", 3.0, 9.0 + THIRD, role=CUSTOMER),
+            duration_s=20 + THIRD,
+        ),
+        provenance=(EngineRun("asr", "whisper", "base", "1", "cpu", (("beam", "1"),)),),
+    )
+
+
+def stored(*results: RuleResult, score: float | None = 200 / 3) -> StoredEvaluation:
+    section = SectionScore("opening", "开场", score, 2.0, 3.0, 4.0, False)
+    return StoredEvaluation(
+        id=7,
+        key="k",
+        recording_id=1,
+        conversation_id=1,
+        pack="service-zh",
+        ruleset_digest="sha256:ab",
+        evaluation=Evaluation("service-zh", score, score, THIRD, False, (section,)),
+        results=results,
+        metrics=measure(call(), CallMetadata(hangup_side=HangupSide.AGENT), MetricOptions()),
+        created_at=datetime(2026, 3, 2, tzinfo=UTC),
+    )
+
+
+def line(*results: RuleResult, score: float | None = 200 / 3) -> dict[str, Any]:
+    document = report.scored(
+        path="a.wav", sha256="ab", conversation=call(), evaluation=stored(*results, score=score)
+    )
+    parsed: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
+    assert parsed == document, "nothing changes on the way through JSON"
+    return parsed
+
+
+def test_a_scored_line_has_exactly_the_contracts_keys() -> None:
+    document = line()
+    assert set(document) == {"status", "error", "results", *KEYS}
+    assert (document["status"], document["error"]) == ("scored", None)
+    assert {name: set(document[name]) for name in KEYS} == KEYS
+
+
+def test_times_are_rounded_to_milliseconds() -> None:
+    document = line()
+    assert document["recording"]["duration_s"] == 20.333
+    first, second = document["conversation"]["utterances"]
+    assert first == {
+        "role": "agent",
+        "channel": 0,
+        "start": 1.333,
+        "end": 4.333,
+        "text": "您好请问有什么可以帮您",
+        "confidence": 0.667,
+    }
+    assert (second["start"], second["end"]) == (3.0, 9.333)
+    assert document["metrics"]["talk_s"] == {"agent": 3.0, "customer": 6.333}
+    assert document["metrics"]["overlap_s"] == 1.333
+    assert document["metrics"]["hangup_side"] == "agent"
+
+
+def test_scores_are_rounded_and_may_be_withheld() -> None:
+    assert line()["evaluation"] == {
+        "scorecard": "service-zh",
+        "score": 66.7,
+        "raw_score": 66.7,
+        "coverage": 0.333,
+        "fatal": False,
+        "sections": [{"name": "opening", "title": "开场", "score": 66.7, "fatal": False}],
+    }
+    assert line(score=None)["evaluation"]["score"] is None
+
+
+def test_a_result_with_its_evidence() -> None:
+    result = RuleResult(
+        rule="opening",
+        title="开场",
+        outcome=Outcome.NOT_MET,
+        severity=Severity.MAJOR,
+        evidence=(
+            Evidence(1.0 + THIRD, 4.0 + THIRD, AGENT, "您好", (0,), 2 / 3, "没有工号"),
+            Evidence(1.0, 2.0),
+        ),
+        same_event_as="closing",
+        style=(("祝福", True), ("姓名", None)),
+    )
+    assert line(result)["results"] == [
+        {
+            "rule": "opening",
+            "title": "开场",
+            "outcome": "not_met",
+            "severity": "major",
+            "reason": None,
+            "scored": True,
+            "same_event_as": "closing",
+            "style": {"祝福": True, "姓名": None},
+            "evidence": [
+                {
+                    "start": 1.333,
+                    "end": 4.333,
+                    "role": "agent",
+                    "quote": "您好",
+                    "utterances": [0],
+                    "confidence": 0.667,
+                    "note": "没有工号",
+                },
+                {
+                    "start": 1.0,
+                    "end": 2.0,
+                    "role": None,
+                    "quote": "",
+                    "utterances": [],
+                    "confidence": None,
+                    "note": None,
+                },
+            ],
+        }
+    ]
+
+
+def test_provenance_names_rules_and_engines() -> None:
+    engine = {"stage": "asr", "engine": "whisper", "model": "base", "revision": "1", "device": "cpu"}
+    assert line()["provenance"] == {"pack": "service-zh", "ruleset": "sha256:ab", "engines": [engine]}
+
+
+def test_silence_is_no_number() -> None:
+    """A silent channel's level is minus infinity, which JSON does not know."""
+    evaluation = stored()
+    roles = tuple(replace(role, level_dbfs=-math.inf) for role in evaluation.metrics.roles)
+    evaluation = replace(evaluation, metrics=replace(evaluation.metrics, roles=roles))
+    document = report.scored(path="a.wav", sha256="ab", conversation=call(), evaluation=evaluation)
+    assert document["metrics"]["level_dbfs"] == {"agent": None, "customer": None}
+
+
+def test_a_failed_line_has_every_top_level_key() -> None:
+    assert report.failed(path="a.wav", code="file_empty", message="the file holds no bytes") == {
+        "recording": {"path": "a.wav"},
+        "status": "failed",
+        "error": {"code": "file_empty", "message": "the file holds no bytes"},
+        "conversation": None,
+        "metrics": None,
+        "results": None,
+        "evaluation": None,
+        "provenance": None,
+    }

@@ -1,0 +1,114 @@
+"""Settings: where they come from, in which order, and what is said about a wrong one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qa_service.errors import ConfigurationError
+from qa_service.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith("QA_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def fault() -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert caught.value.code == "settings_invalid"
+    return caught.value.message
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "share" / "qa-service"
+    assert settings.resolved_database_url == f"sqlite:///{tmp_path / 'share' / 'qa-service' / 'qa.db'}"
+    assert (settings.agent_channel, settings.language, settings.asr_model) == (0, None, "base")
+    assert str(settings.zone) == "Asia/Shanghai"
+
+
+def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QA_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("QA_DATABASE_URL", "postgresql://host/qa")
+    monkeypatch.setenv("QA_LANGUAGE", "en")
+    monkeypatch.setenv("QA_LEASE_S", "2.5")
+    settings = load_settings()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.resolved_database_url == "postgresql://host/qa"
+    assert (settings.language, settings.lease_s) == ("en", 2.5)
+
+
+def test_the_file_in_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "qa.toml").write_text('asr_model = "/models/large"\nagent_channel = 1\n')
+    settings = load_settings()
+    assert (settings.asr_model, settings.agent_channel) == ("/models/large", 1)
+
+
+def test_a_named_file_instead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "qa.toml").write_text('language = "en"\n')
+    (tmp_path / "site.toml").write_text("lease_s = 5\n")
+    monkeypatch.setenv("QA_CONFIG", str(tmp_path / "site.toml"))
+    settings = load_settings()
+    assert (settings.language, settings.lease_s) == (None, 5.0)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "qa.toml").write_text('language = "en"\nlease_s = 5\n')
+    monkeypatch.setenv("QA_LANGUAGE", "zh")
+    settings = load_settings()
+    assert (settings.language, settings.lease_s) == ("zh", 5.0)
+
+
+@pytest.mark.parametrize("value", ["", "unknown"])
+def test_the_agents_channel_may_be_unknown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("QA_AGENT_CHANNEL", value)
+    assert load_settings().agent_channel is None
+
+
+def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "QA_AGENT_CHANNEL": "2",
+        "QA_LANGUAGE": "fr",
+        "QA_LEASE_S": "0",
+        "QA_TRANSIENT_RETRIES": "some",
+        "QA_TIME_ZONE": "Mars/Olympus",
+        "QA_DEVICE": "tpu",
+        "QA_ASR_ENGINE": "kaldi",
+        "QA_MAX_DURATION_S": "-1",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    message = fault()
+    assert [name for name in wrong if name not in message] == []
+    assert "Asia/Shanghai" in message
+
+
+def test_an_unknown_key_of_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "qa.toml").write_text('languages = "en"\n')
+    message = fault()
+    assert "languages" in message.lower()
+    assert "qa.toml" in message
+
+
+def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("QA_CONFIG", "site.toml")
+    assert "site.toml" in fault()
+    (tmp_path / "site.toml").mkdir()
+    assert "site.toml" in fault()
+
+
+@pytest.mark.parametrize("content", [b"language = \n", b"\xff\xfe", b"lease_s = 5\nlease_s = 6\n"])
+def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "qa.toml").write_bytes(content)
+    assert "qa.toml is not valid TOML" in fault()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().language = "en"  # type: ignore[misc]
