@@ -14,7 +14,7 @@ from qa_service.adapters.filename_template import FilenameTemplate
 from qa_service.adapters.metadata_fields import merge
 from qa_service.adapters.processes import is_dead
 from qa_service.domain.call import CallMetadata
-from qa_service.errors import QAError
+from qa_service.errors import QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from worker.container import Container
@@ -128,14 +128,21 @@ def _finish(container: Container, queued: _Queued) -> Scored | Failed:
     transient = 0
     job = queued.job
     while True:
-        with container.database.unit_of_work() as unit:
-            unit.jobs.free_dead(is_dead)
-            unit.commit()
         attempts = job.attempts
-        job = container.jobs.run(job.id)
-        if job.state is JobState.DONE:
-            conversation, evaluation = container.jobs.result(job)
-            return Scored(queued.path, queued.received, conversation, evaluation)
+        try:
+            with container.database.unit_of_work() as unit:
+                unit.jobs.free_dead(is_dead)
+                unit.commit()
+            job = container.jobs.run(job.id)
+            if job.state is JobState.DONE:
+                conversation, evaluation = container.jobs.result(job)
+                return Scored(queued.path, queued.received, conversation, evaluation)
+        except TransientError as error:  # the store's trouble, which says nothing about the recording
+            transient += 1
+            if transient > container.settings.transient_retries:
+                return Failed(queued.path, error.code, error.message)
+        except QAError as error:
+            return Failed(queued.path, error.code, error.message)
         if job.state is JobState.FAILED:
             return Failed(queued.path, job.error_code or "internal_error", job.error_message or "")
         if job.attempts > attempts and job.state is JobState.QUEUED:

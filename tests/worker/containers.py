@@ -1,0 +1,41 @@
+"""A container whose engines and rule packs are fakes; everything else is the real thing."""
+
+from functools import cached_property
+from pathlib import Path
+
+from qa_service.adapters.blobs import LocalBlobStore
+from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.process import HearRecording
+from qa_service.settings import Settings
+from tests.fakes import Workplace
+from worker.container import Container
+
+
+class FakeContainer(Container):
+    """One process's objects on the data directory ``folder``."""
+
+    def __init__(self, folder: Path, *, filename_template: str | None = None, transient_retries: int = 1) -> None:
+        super().__init__(
+            Settings(
+                data_dir=folder,
+                database_url=f"sqlite:///{folder / 'qa.db'}",
+                filename_template=filename_template,
+                transient_retries=transient_retries,
+            )
+        )
+
+    @cached_property
+    def workplace(self) -> Workplace:
+        return Workplace(self.database, self.settings.data_dir)
+
+    @cached_property
+    def blobs(self) -> LocalBlobStore:
+        return self.workplace.blobs
+
+    @cached_property
+    def hear(self) -> HearRecording:
+        return self.workplace.hear
+
+    @cached_property
+    def evaluate(self) -> EvaluateConversation:
+        return self.workplace.evaluate

@@ -1,0 +1,293 @@
+"""Scoring files: one answer a path, in the order given, whatever happens to the others."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import pytest
+import structlog
+
+from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, RecordingRow
+from qa_service.domain.call import CallMetadata, Direction
+from qa_service.errors import ConfigurationError, InputError, TransientError
+from qa_service.ports import JobState
+from tests.fakes import SILENT
+from tests.worker.containers import FakeContainer
+from worker import scoring
+from worker.scoring import Failed, MetadataSources, Scored, score
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(scoring, "POLL_S", 0.05)
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[FakeContainer]:
+    container = FakeContainer(tmp_path / "data")
+    yield container
+    container.database.dispose()
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    return folder
+
+
+def file(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def run(
+    container: FakeContainer, paths: Sequence[Path], *, sidecar: Path | None = None, said: list[str] | None = None
+) -> list[Scored | Failed]:
+    warn = [].append if said is None else said.append
+    sources = MetadataSources(container, sidecar, warn)
+    return list(
+        score(container, paths, metadata=sources, pack=None, warn=warn, on_received=lambda path, size: None)
+    )
+
+
+def summary(answers: Sequence[Scored | Failed]) -> list[tuple[str, str]]:
+    return [(a.path.name, a.code if isinstance(a, Failed) else "scored") for a in answers]
+
+
+def test_answers_come_in_the_order_of_the_input(container: FakeContainer, calls: Path) -> None:
+    paths = [file(calls, f"{name}.wav", name.encode()) for name in "cab"]
+    answers = run(container, [paths[0], calls / "missing.wav", *paths[1:]])
+    assert summary(answers) == [
+        ("c.wav", "scored"),
+        ("missing.wav", "file_missing"),
+        ("a.wav", "scored"),
+        ("b.wav", "scored"),
+    ]
+
+
+def test_a_failure_stops_nobody_else(container: FakeContainer, calls: Path) -> None:
+    def during(content: bytes) -> None:
+        if content == b"defect":
+            raise ZeroDivisionError
+
+    container.workplace.transcriber.during = during
+    contents = {"1": b"call", "2": b"", "3": SILENT, "4": b"defect", "5": b"another call"}
+    answers = run(container, [file(calls, f"{name}.wav", content) for name, content in contents.items()])
+    assert [code for _, code in summary(answers)] == [
+        "scored",
+        "file_empty",
+        "silent_audio",
+        "internal_error",
+        "scored",
+    ]
+    assert container.workplace.count(EvaluationRow) == 2
+
+
+def test_every_path_is_reported_as_received_before_any_is_scored(container: FakeContainer, calls: Path) -> None:
+    events: list[object] = []
+    container.workplace.transcriber.during = events.append
+    paths = [file(calls, "a.wav", b"call"), calls / "missing.wav", file(calls, "b.wav", b"another call")]
+    sources = MetadataSources(container, None, events.append)
+    answers = score(
+        container,
+        paths,
+        metadata=sources,
+        pack=None,
+        warn=events.append,
+        on_received=lambda path, size: events.append((path.name, size)),
+    )
+    assert len(list(answers)) == 3
+    assert events == [("a.wav", 4), ("missing.wav", 0), ("b.wav", 12), b"call", b"another call"]
+
+
+def test_twins_are_scored_once_and_answered_twice(container: FakeContainer, calls: Path) -> None:
+    said: list[str] = []
+    paths = [file(calls, name, b"call") for name in ("a.wav", "b.wav")]
+    answers = run(container, paths, said=said)
+    assert summary(answers) == [("a.wav", "scored"), ("b.wav", "scored")]
+    assert container.workplace.transcriber.heard == [b"call"]
+    assert container.workplace.count(RecordingRow) == container.workplace.count(EvaluationRow) == 1
+    assert said == [f"{paths[1]} holds the same bytes as {paths[0]}: scored as one recording"]
+
+
+def test_a_second_run_repeats_nothing(container: FakeContainer, calls: Path) -> None:
+    paths = [file(calls, "a.wav", b"call"), file(calls, "b.wav", b"another call")]
+    first = run(container, paths)
+    second = run(container, paths)
+    assert [a.evaluation for a in first if isinstance(a, Scored)] == [
+        a.evaluation for a in second if isinstance(a, Scored)
+    ]
+    assert len(container.workplace.transcriber.heard) == container.workplace.count(JobRow) == 2
+
+
+def test_a_pack_that_was_asked_for(container: FakeContainer, calls: Path) -> None:
+    paths = [file(calls, "a.wav", b"call")]
+    sources = MetadataSources(container, None, print)
+    answers = list(
+        score(container, paths, metadata=sources, pack="rules-en", warn=print, on_received=lambda *_: None)
+    )
+    assert isinstance(answers[0], Scored)
+    assert answers[0].evaluation.pack == "rules-en"
+
+
+def test_transient_trouble_is_tried_again_and_then_reported(container: FakeContainer, calls: Path) -> None:
+    """Once by the job itself (it is put back), then until the retries are used up."""
+    trouble = iter([TransientError("storage_unavailable", "the disk is full")] * 3)
+
+    def during(content: bytes) -> None:
+        if content == b"unlucky" and (error := next(trouble, None)):
+            raise error
+
+    container.workplace.transcriber.during = during
+    paths = [file(calls, "a.wav", b"unlucky"), file(calls, "b.wav", b"call")]
+    assert summary(run(container, paths)) == [("a.wav", "storage_unavailable"), ("b.wav", "scored")]
+    assert container.workplace.transcriber.heard == [b"unlucky", b"unlucky", b"call"]
+    assert summary(run(container, paths)) == [("a.wav", "scored"), ("b.wav", "scored")]
+
+
+def test_a_database_that_is_away_for_a_moment_stops_nothing(
+    container: FakeContainer, calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_job, trouble = container.jobs.run, iter([True, False, True])
+
+    def interrupted(job_id: int) -> object:
+        if next(trouble, False):
+            raise TransientError("database_interrupted", "the database did not answer")
+        return run_job(job_id)
+
+    monkeypatch.setattr(container.jobs, "run", interrupted)
+    paths = [file(calls, "a.wav", b"call"), file(calls, "b.wav", b"another call")]
+    assert summary(run(container, paths)) == [("a.wav", "scored"), ("b.wav", "scored")]
+
+
+def test_a_database_that_stays_away_fails_what_is_left(
+    container: FakeContainer, calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(job_id: int) -> object:
+        raise TransientError("database_interrupted", "the database did not answer")
+
+    monkeypatch.setattr(container.jobs, "run", gone)
+    paths = [file(calls, "a.wav", b"call"), file(calls, "b.wav", b"another call")]
+    assert [code for _, code in summary(run(container, paths))] == ["database_interrupted"] * 2
+
+
+def test_a_dead_workers_job_is_taken_over_at_once(container: FakeContainer, calls: Path) -> None:
+    """A lease lasts a minute; a worker of this machine that died is noticed sooner."""
+    path = file(calls, "a.wav", b"call")
+    received = container.ingest.receive(path, None)
+    job = container.jobs.enqueue(received.recording, received.metadata, pack=None)
+    host, _, _, scope = container.owner.rsplit(":", 3)
+    with container.database.unit_of_work() as unit:
+        unit.jobs.claim(f"{host}:{2**22 + 1}:1:{scope}", lease_s=3600, job_id=job.id)
+        unit.commit()
+    started = time.monotonic()
+    assert summary(run(container, [path])) == [("a.wav", "scored")]
+    assert time.monotonic() - started < 10
+
+
+# Metadata ---------------------------------------------------------------------------------------------------
+
+
+def metadata_of(answer: Scored | Failed) -> CallMetadata:
+    assert isinstance(answer, Scored)
+    return answer.received.metadata
+
+
+def test_the_sidecar_of_each_folder(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,agent_id\na.wav,8023\n", "utf-8")
+    (calls / "other").mkdir()
+    (calls / "other" / "call_metadata.json").write_text('[{"file": "b.wav", "agent_id": "3307"}]', "utf-8")
+    paths = [file(calls, "a.wav", b"1"), file(calls / "other", "b.wav", b"2"), file(calls, "c.wav", b"3")]
+    assert [metadata_of(answer).agent_id for answer in run(container, paths)] == ["8023", "3307", None]
+
+
+def test_a_given_sidecar_instead_of_the_found_one(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,agent_id\na.wav,8023\n", "utf-8")
+    given = calls.parent / "given.csv"
+    given.write_text("file,agent_id\na.wav,9000\n", "utf-8")
+    answers = run(container, [file(calls, "a.wav", b"1")], sidecar=given)
+    assert metadata_of(answers[0]).agent_id == "9000"
+
+
+def test_the_sidecar_wins_over_the_file_name(tmp_path: Path, calls: Path) -> None:
+    container = FakeContainer(tmp_path / "data", filename_template="{agent_id}_{direction}")
+    (calls / "call_metadata.csv").write_text("file,agent_id\n8023_inbound.wav,9000\n", "utf-8")
+    paths = [file(calls, "8023_inbound.wav", b"1"), file(calls, "3307_outbound.wav", b"2")]
+    told = [metadata_of(answer) for answer in run(container, paths)]
+    assert told == [
+        CallMetadata(agent_id="9000", direction=Direction.INBOUND),
+        CallMetadata(agent_id="3307", direction=Direction.OUTBOUND),
+    ]
+    container.database.dispose()
+
+
+def test_a_sidecar_that_contradicts_itself_fails_only_its_recording(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,agent_id\na.wav,1\na.wav,2\nb.wav,3\n", "utf-8")
+    paths = [file(calls, "a.wav", b"1"), file(calls, "b.wav", b"2")]
+    assert summary(run(container, paths)) == [("a.wav", "metadata_conflict"), ("b.wav", "scored")]
+
+
+def test_an_unreadable_sidecar_fails_the_recordings_of_its_folder(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_bytes(b"")
+    (calls / "other").mkdir()
+    paths = [file(calls, "a.wav", b"1"), file(calls, "b.wav", b"2"), file(calls / "other", "c.wav", b"3")]
+    codes = [code for _, code in summary(run(container, paths))]
+    assert codes == ["metadata_unreadable", "metadata_unreadable", "scored"]
+
+
+def test_a_given_sidecar_must_be_readable(container: FakeContainer, calls: Path) -> None:
+    with pytest.raises(InputError, match="metadata_unreadable"):
+        MetadataSources(container, calls / "missing.csv", print)
+
+
+def test_a_wrong_template_is_a_wrong_setting(tmp_path: Path) -> None:
+    container = FakeContainer(tmp_path, filename_template="{nonsense}")
+    with pytest.raises(ConfigurationError, match="filename_template_invalid"):
+        MetadataSources(container, None, print)
+
+
+def test_warnings_of_a_sidecar_are_passed_on(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,agent_channel\na.wav,7\n", "utf-8")
+    said: list[str] = []
+    run(container, [file(calls, "a.wav", b"1"), file(calls, "b.wav", b"2")], said=said)
+    assert len(said) == 1
+    assert "agent_channel" in said[0]
+
+
+# Several workers --------------------------------------------------------------------------------------------
+
+
+def _work(folder: Path, paths: list[Path], answers: "Queue[list[tuple[str, str]]]") -> None:
+    container = FakeContainer(folder, transient_retries=3)
+    container.workplace.transcriber.during = lambda _: time.sleep(0.05)
+    scored = summary(run(container, paths))
+    answers.put([*scored, ("heard", str(len(container.workplace.transcriber.heard)))])
+
+
+def test_processes_that_score_the_same_folder_share_the_work(
+    container: FakeContainer, calls: Path, tmp_path: Path
+) -> None:
+    paths = [file(calls, f"{n}.wav", f"call {n}".encode()) for n in range(6)]
+    context = multiprocessing.get_context("spawn")
+    answers: Queue[list[tuple[str, str]]] = context.Queue()
+    orders = [paths, paths[::-1]]
+    workers = [context.Process(target=_work, args=(tmp_path / "data", order, answers)) for order in orders]
+    for worker in workers:
+        worker.start()
+    got = [answers.get(timeout=120) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert sorted(g[:-1] for g in got) == sorted([(p.name, "scored") for p in order] for order in orders)
+    assert sum(int(g[-1][1]) for g in got) == len(paths), "each call was heard once"
+    workplace = container.workplace
+    rows = [workplace.count(row) for row in (RecordingRow, ConversationRow, EvaluationRow, JobRow)]
+    assert rows == [len(paths)] * 4
+    with container.database.unit_of_work() as unit:
+        assert {unit.jobs.get(n + 1).state for n in range(len(paths))} == {JobState.DONE}
