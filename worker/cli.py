@@ -17,7 +17,7 @@ from rich.text import Text
 
 from qa_service import __version__
 from qa_service.adapters.discovery import discover
-from qa_service.errors import ConfigurationError, EngineError, NotFoundError, QAError, RulePackError
+from qa_service.errors import ConfigurationError, EngineError, InputError, NotFoundError, QAError, RulePackError
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
@@ -69,6 +69,7 @@ def score(
     container = Container(load_settings())
     for name in [pack] if pack else [container.settings.pack_zh, container.settings.pack_en]:
         load_named_pack(name)  # a faulty pack is found before any audio is touched
+    _ = container.hear.engines  # and so is a missing model
     notes = console(stderr=True)
     warn = _Warner(notes)
     files = discover(paths)
@@ -188,7 +189,7 @@ def main() -> None:
         for fault in faults:
             typer.echo(f"{error.code}: {fault}", err=True)
         sys.exit(2)
-    except (ConfigurationError, EngineError) as error:
+    except (ConfigurationError, EngineError, InputError) as error:  # InputError: a --metadata that cannot be read
         typer.echo(str(error), err=True)
         sys.exit(2)
     except QAError as error:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -53,7 +52,10 @@ def score_text(evaluation: StoredEvaluation) -> Text:
 
 
 def result_table(answers: Sequence[Scored | Failed]) -> Table:
-    """One row a recording: call, agent, length, score, what broke and where, what needs a look."""
+    """One row a recording: call, agent, length, score, what broke and where, what needs a look.
+
+    What comes from outside is a ``Text``: in plain strings rich reads brackets as markup and ``:x:`` as emoji.
+    """
     table = Table(show_lines=True, expand=True)
     table.add_column("Call", overflow="fold", ratio=3)
     table.add_column("Agent", ratio=2)
@@ -64,12 +66,12 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
     for answer in answers:
         if isinstance(answer, Failed):
             reason = Text(f"{answer.code}: {answer.message}", style="red")
-            table.add_row(escape(answer.path.name), "", "", Text("failed", style="red"), reason, "")
+            table.add_row(Text(answer.path.name), "", "", Text("failed", style="red"), reason, "")
             continue
         results = sorted(answer.evaluation.results, key=lambda r: _RANK[r.severity])
         table.add_row(
-            escape(answer.path.name),
-            escape(agent_name(answer.received.metadata)),
+            Text(answer.path.name),
+            Text(agent_name(answer.received.metadata)),
             clock(answer.conversation.conversation.duration_s),
             score_text(answer.evaluation),
             _lines([_broken(r) for r in results if r.outcome is Outcome.NOT_MET and r.same_event_as is None]),
@@ -160,7 +162,7 @@ def _rule_table(results: Sequence[RuleResult]) -> Table:
         if result.outcome is Outcome.NOT_APPLICABLE:
             continue
         why = result.reason or (f"same event as {result.same_event_as}" if result.same_event_as else "")
-        table.add_row(result.rule, result.title, result.outcome.value, why)
+        table.add_row(Text(result.rule), Text(result.title), Text(result.outcome.value), Text(why))
     return table
 
 

@@ -52,9 +52,7 @@ def run(
 ) -> list[Scored | Failed]:
     warn = [].append if said is None else said.append
     sources = MetadataSources(container, sidecar, warn)
-    return list(
-        score(container, paths, metadata=sources, pack=None, warn=warn, on_received=lambda path, size: None)
-    )
+    return list(score(container, paths, metadata=sources, pack=None, warn=warn, on_received=lambda *_: None))
 
 
 def summary(answers: Sequence[Scored | Failed]) -> list[tuple[str, str]]:
