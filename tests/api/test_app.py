@@ -1,0 +1,78 @@
+"""The web application: it lives, it tells whether it can work, and it never loads a speech model."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from qa_service import __version__
+from qa_service.db.engine import open_engine, parse_url
+from qa_service.settings import Settings
+from tests.corpus import ROOT
+
+
+@pytest.fixture
+def client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(data_dir=tmp_path, database_url=database_url))) as client:
+        yield client
+
+
+def test_it_lives(client: TestClient) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__})
+
+
+def test_it_is_ready(client: TestClient) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": __version__})
+
+
+def test_the_database_is_upgraded_at_the_start(client: TestClient, database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM recordings").scalar() == 0
+    engine.dispose()
+
+
+def test_it_is_not_ready_without_its_database(client: TestClient, database_url: str) -> None:
+    _take_away(database_url)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "database_interrupted")
+    assert client.get("/healthz").status_code == 200, "a restart would not help"
+
+
+def _take_away(database_url: str) -> None:
+    url = parse_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        path.parent.rename(path.parent.with_name("gone"))
+        return
+    engine = open_engine(url.set(database="postgres"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'"
+        )
+    engine.dispose()
+
+
+def test_settings_are_read_when_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("QA_DATABASE_URL", raising=False)
+    app = create_app()
+    monkeypatch.setenv("QA_DATA_DIR", str(tmp_path / "data"))
+    with TestClient(app) as client:
+        assert client.get("/readyz").status_code == 200
+    assert (tmp_path / "data" / "qa.db").is_file()
+
+
+def test_importing_it_loads_no_model() -> None:
+    code = (
+        "import sys, api, api.app; api.app.create_app(); heavy = {'numpy', 'torch', 'faster_whisper', "
+        "'ctranslate2', 'onnxruntime', 'av', 'models', 'worker'} & sys.modules.keys(); sys.exit(str(heavy or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
