@@ -1,0 +1,79 @@
+"""How good the shipped rules are on calls whose truth is known, judged by the corpus's own evaluation.
+
+The bounds are what a call centre was promised; a change that breaks one is a worse product, whatever it improves.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import json_lines, qa
+from tests.corpus import corpus_dir
+from tests.e2e.runs import by_call, outcomes, result
+
+pytestmark = [pytest.mark.engine, pytest.mark.corpus, pytest.mark.slow, pytest.mark.xdist_group("engine")]
+
+MAX_FALSE, MAX_MISSED, MIN_DETERMINED = 1, 3, 0.9
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lines of the clean calls: synthesised, without added noise."""
+    corpus, folder = corpus_dir(), tmp_path_factory.mktemp("corpus")
+    calls = [
+        *sorted((corpus / "mandarin_synth").glob("zh0[1-8].stereo.flac")),
+        *sorted((corpus / "english_synth").glob("en0[1-3].stereo.flac")),
+    ]
+    assert len(calls) == 11
+    done = qa("score", *calls, "--format", "json", data=folder / "data", timeout_s=600)
+    assert done.returncode == 0, done.stderr
+    file = folder / "out.jsonl"
+    file.write_text(done.stdout, "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def judged(output: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, corpus_dir() / "evaluate.py", "--json", "--partial", output],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    judged: dict[str, Any] = json.loads(done.stdout)
+    assert judged["scored"] == judged["calls"] == 11
+    return judged
+
+
+def test_findings(judged: dict[str, Any]) -> None:
+    overall = judged["overall"]
+    assert overall["fp"] <= MAX_FALSE, judged["errors"]
+    assert overall["fn"] <= MAX_MISSED, judged["errors"]
+    assert overall["tp"] > 30
+
+
+def test_evidence_lies_where_it_happened(judged: dict[str, Any]) -> None:
+    """Within 1.5 s of the truth, for every true finding that has a place."""
+    hits, findings = judged["overall"]["evidence"]
+    assert hits == findings > 0
+
+
+def test_most_results_are_determined(output: Path) -> None:
+    given = [
+        outcome
+        for line in json_lines(output.read_text("utf-8"))
+        for outcome in outcomes(line).values()
+        if outcome != "not_applicable"
+    ]
+    assert 1 - given.count("undetermined") / len(given) >= MIN_DETERMINED
+
+
+def test_interruptions(output: Path, judged: dict[str, Any]) -> None:
+    line = by_call(json_lines(output.read_text("utf-8")))["zh04"]
+    assert len(result(line, "interruption")["evidence"]) == 2
+    assert len(result(line, "customer-interruption")["evidence"]) == 1
+    assert judged["interruptions"]["all"]["fp"] == 0
