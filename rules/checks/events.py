@@ -10,10 +10,10 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.context import Anchor, Context, Scope, within
-from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, mentioned, sound_key
+from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, mentioned
 from rules.verdict import FALSE, Verdict, unknown
 
-_DIGIT_KEYS = frozenset(sound_key(s) for s in DIGIT_SOUNDS)
+_WRITTEN_SHARE = 0.75
 
 _ROUNDING_S = 1e-6  # a difference of two floats may be a hair over: 16.1 - 6.1 > 10
 _JOIN_S = 2.0  # a telephony hold and the silence right beside it are one wait
@@ -138,20 +138,22 @@ class DigitsCheck(Check):
         return FALSE if context.well_heard(window, role) else unknown("low_recognition")
 
     def _numbers(self, text: TurnText) -> list[tuple[int, int, bool]]:
-        """``(start, end, written)``: runs of written digits, and long runs that only sound like digits.
+        """``(start, end, written)``: runs of written digits, and long runs of which some only sound like digits.
 
         No ordinary sentence holds eleven syllables in a row that all sound like digits; what was read out then
-        is a number that the recogniser did not understand.
+        is a number that the recogniser did not understand. It counts as written where most of it is
+        (要3912345678 for 幺三九…).
         """
         written = [(m.start(), m.end(), True) for m in re2.finditer(f"[{DIGITS}]{{{self.length},}}", text.text)]
         sounded = []
         start = 0
         for index in range(len(text.text) + 1):
             if index < len(text.text) and (
-                text.text[index] in DIGITS or sound_key(text.syllables[index]) in _DIGIT_KEYS
+                text.text[index] in DIGITS or text.syllables[index] in DIGIT_SOUNDS
             ):
                 continue
             if index - start >= self.length:
-                sounded.append((start, index, False))
+                share = sum(c in DIGITS for c in text.text[start:index]) / (index - start)
+                sounded.append((start, index, share >= _WRITTEN_SHARE))
             start = index + 1
         return written + [s for s in sounded if not any(w[0] < s[1] and s[0] < w[1] for w in written)]

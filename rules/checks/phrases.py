@@ -1,6 +1,6 @@
 """Phrases: was it said?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
@@ -24,7 +24,8 @@ class Lexicon(BaseModel):
     """A named list of phrases with its exceptions.
 
     ``not_preceded_by``/``not_followed_by``: words that, within ``reach`` characters, make a hit harmless
-    (「不敢保证」). ``except_in``: longer phrases in which it does not count (保证金). ``homophones`` overrides
+    (「不敢保证」). ``except_in``: longer phrases in which it does not count (保证金). ``hint``: words that prove
+    nothing by themselves; a person looks. ``homophones`` overrides
     what a match by sound alone means; ``min_sound_characters`` keeps short phrases from matching by sound.
     """
 
@@ -35,6 +36,7 @@ class Lexicon(BaseModel):
     not_followed_by: tuple[str, ...] = ()
     except_in: tuple[str, ...] = ()
     reach: PositiveInt = 6
+    hint: bool = False
     homophones: Homophones | None = None
     min_sound_characters: PositiveInt = 3
 
@@ -91,9 +93,8 @@ class PhraseCheck(Check):
         if len(sure) >= self.times:
             return Verdict(True, tuple(hit_evidence(h, context) for h in sure))
         if len(sure) + len(doubtful) >= self.times:
-            by_sound = not any(h.spelled for h in doubtful)
             return unknown(
-                "homophone_only" if by_sound else "low_confidence",
+                self._doubt(doubtful),
                 tuple(hit_evidence(h, context) for h in (*sure, *doubtful)),
             )
         inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
@@ -104,6 +105,12 @@ class PhraseCheck(Check):
         if not context.well_heard(window, role):
             return unknown("low_recognition", absent)
         return Verdict(False, absent)
+
+    def _doubt(self, doubtful: Sequence[Hit]) -> str:
+        if not any(h.spelled for h in doubtful):
+            return "homophone_only"
+        hints = {phrase for lexicon in self.lexicons if lexicon.hint for phrase in lexicon.phrases}
+        return "hint_only" if all(h.phrase in hints for h in doubtful) else "low_confidence"
 
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """One anchor an utterance that contains a hit."""
@@ -146,6 +153,6 @@ class PhraseCheck(Check):
                     continue
                 if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
                     continue
-                certain = hit.confidence >= threshold and (hit.spelled or mode == "accept")
+                certain = hit.confidence >= threshold and (hit.spelled or mode == "accept") and not lexicon.hint
                 (sure if certain else doubtful).append(hit)
         return list(joined(sure)), list(joined(doubtful))
