@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 # Raised whenever this module or the packing would give other words for the same speech, weights and options.
-PIPELINE_REVISION = 1
+PIPELINE_REVISION = 2
 
 # Ways to decode a window, in order, until a result is neither improbable nor repetitive. Whisper's own remedy,
 # sampling at rising temperatures, cannot be repeated: CTranslate2 seeds each thread's generator once, on its

@@ -15,6 +15,8 @@ from itertools import pairwise
 from qa_service.domain.conversation import Word
 from qa_service.domain.timeline import TimeSpan, union
 
+SPOKEN_S = 0.25  # about a syllable: what of a word surely lies before its end
+
 
 @dataclass(frozen=True, slots=True)
 class PackingOptions:
@@ -86,16 +88,18 @@ def _split(span: TimeSpan, longest_s: float) -> list[TimeSpan]:
 def place(words: Sequence[Word], window: Window) -> tuple[tuple[int, Word], ...]:
     """Words in window time → ``(piece index, word in recording time)``, kept inside their piece.
 
-    Punctuation stays with the word before it: its own time is where the pause ends.
+    A word ends where the next one starts, so one of two words takes the pause between them; nearly always it is
+    the later one, which then starts too early. So a word is placed by its end. Punctuation stays with the word
+    before it: its own time is where the pause ends.
     """
     placed: list[tuple[int, Word]] = []
     at_least = 0
     for word in words:
-        middle = (word.start + word.end) / 2
+        told = max((word.start + word.end) / 2, word.end - SPOKEN_S)
         spoken = any(c.isalnum() for c in word.text)
         # Words come in order: an earlier piece cannot follow.
         candidates = range(at_least, len(window.pieces) if spoken or not placed else at_least + 1)
-        nearest = at_least = min(candidates, key=lambda i: _distance(window.pieces[i], middle))
+        nearest = at_least = min(candidates, key=lambda i: _distance(window.pieces[i], told))
         piece = window.pieces[nearest]
         shift = piece.span.start - piece.offset_s
         start = min(max(word.start + shift, piece.span.start), piece.span.end)

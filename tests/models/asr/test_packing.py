@@ -175,3 +175,16 @@ def test_words_stay_inside_their_piece_and_in_order(
             span = window.pieces[index].span
             assert span.start <= found.start <= found.end <= span.end
         assert all(a.start <= b.start for (_, a), (_, b) in pairwise(placed))
+
+
+def test_a_word_that_took_the_pause_before_it_belongs_after_the_pause() -> None:
+    """The recogniser ends each word where the next starts: “It's” after a pause starts in the piece before."""
+    window = Window((Piece(TimeSpan(10.0, 18.0), 0.0), Piece(TimeSpan(28.0, 31.0), 8.5)))
+    words = [Word(" protection", 7.4, 7.9, 0.9), Word(" It's", 7.9, 9.0, 0.9), Word(" Kevin", 9.0, 9.3, 0.9)]
+    assert [index for index, _ in place(words, window)] == [0, 1, 1]
+
+
+def test_punctuation_stays_with_the_word_before_it() -> None:
+    window = Window((Piece(TimeSpan(0.0, 2.0), 0.0), Piece(TimeSpan(9.0, 11.0), 2.5)))
+    words = [Word("好", 1.6, 1.9, 0.9), Word("。", 1.9, 2.8, 0.9), Word("请", 2.8, 3.0, 0.9)]
+    assert [index for index, _ in place(words, window)] == [0, 0, 1]
