@@ -15,7 +15,7 @@ from tests.cli import json_lines, qa
 from tests.corpus import corpus_dir
 from tests.e2e.runs import by_call, outcomes, result
 
-pytestmark = [pytest.mark.engine, pytest.mark.corpus, pytest.mark.slow, pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.engine, pytest.mark.corpus, pytest.mark.slow]
 
 MAX_FALSE, MAX_MISSED, MIN_DETERMINED = 1, 3, 0.9
 

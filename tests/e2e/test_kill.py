@@ -12,7 +12,7 @@ from tests.cli import QA, environment, json_lines, qa
 from tests.corpus import example_call
 from tests.e2e.runs import EXAMPLES, Run, Store, by_call
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.xdist_group("engine")]
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SHORTEST = ("en02", "en03", "zh02", "zh08")
 KILLS = 10

@@ -11,7 +11,7 @@ from tests.cli import json_lines, qa
 from tests.corpus import example_call
 from tests.e2e.runs import EXAMPLES, Run, Store, by_call, outcomes, result, starts
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engine")]
+pytestmark = pytest.mark.engine
 
 NEAR_S = 0.5
 
