@@ -12,6 +12,9 @@ from qa_service.errors import InputError
 from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.keys import stage_key
 
+# Raised whenever metrics or scoring would answer otherwise for the same conversation, metadata and rules.
+SCORING_REVISION = 1
+
 
 class EvaluateConversation:
     """``pack_by_language`` names the pack for each language; ``load_pack`` compiles one (and may cache it)."""
@@ -49,7 +52,13 @@ class EvaluateConversation:
                 f"no rule pack for language {conversation.language!r} (there is {known}): name one with --pack",
             )
         rules = self._load_pack(name)
-        key = stage_key("score", conversation=stored.stage_key, metadata=metadata, rules=rules.digest)
+        key = stage_key(
+            "score",
+            revision=SCORING_REVISION,
+            conversation=stored.stage_key,
+            metadata=metadata,
+            rules=rules.digest,
+        )
         with self._units() as unit:
             known_evaluation = unit.evaluations.by_key(key)
         if known_evaluation is not None:

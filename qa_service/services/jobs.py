@@ -12,7 +12,7 @@ import structlog
 
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import ConflictError, QAError, TransientError
-from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation, UnitOfWorkFactory
+from qa_service.ports import Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.keys import stage_key
 from qa_service.services.process import HearRecording
@@ -149,7 +149,3 @@ class ScoreRecordings:
         finally:
             stop.set()
             thread.join()
-
-
-def is_open(job: Job) -> bool:
-    return job.state in (JobState.QUEUED, JobState.LEASED)

@@ -23,6 +23,9 @@ from qa_service.ports import (
 )
 from qa_service.services.keys import stage_key
 
+# Raised whenever the same words and speech spans would be assembled into another conversation.
+ASSEMBLY_REVISION = 1
+
 
 class HearRecording:
     """Decode → voice activity → words → conversation."""
@@ -58,6 +61,7 @@ class HearRecording:
     def key(self, recording: Recording, metadata: CallMetadata) -> str:
         return stage_key(
             "speech",
+            revision=ASSEMBLY_REVISION,
             recording=recording.sha256,
             vad=self._detector.run,
             asr=self._transcriber.run,
