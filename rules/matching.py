@@ -168,7 +168,9 @@ class PhraseBook:
             pieces[::4], [*pieces[1::4], ""], [*pieces[2::4], ""], [*pieces[3::4], ""], strict=True
         ):
             folded = fold(literal).text
-            spelled += re2.escape(folded)
+            # A Latin literal is whole words: the "im" of "{any:2-14}im" is not the end of "claim".
+            word = "" if any(map(is_han, folded)) or not folded else r"\b"
+            spelled += word + re2.escape(folded) + word
             sounded += self._encode(syllables(folded))
             if kind == "digits":
                 spelled += f"[{DIGITS}]{{{low},{high}}}"
