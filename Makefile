@@ -45,6 +45,7 @@ test-full: lint
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips
 
 bench: setup
+	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.throughput
 
 clean:

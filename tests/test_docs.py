@@ -58,3 +58,10 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_example_call_is_in_the_readme_table() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    calls = [path.name for path in (ROOT / "examples" / "calls").glob("*.opus")]
+    assert len(calls) == 11
+    assert {name for name in calls if f"│ {name}" not in readme} == set()
