@@ -2,8 +2,8 @@
 
     python -m benchmarks.accuracy [FOLDER…]         # default: the calls in tests/data/calls, and the corpus
 
-A folder holds recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them. The judge is ``evaluate.py`` of
-the corpus (``../shared/corpus``); without it there is nothing to measure.
+A folder holds recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them. The judge is ``evaluate.py``
+of the corpus (``../shared/corpus``); without it there is nothing to measure.
 """
 
 import json
