@@ -26,11 +26,17 @@ class PinyinAnnotator:
     def simplified(self, raw_text: str, language: str) -> str:
         if not language.startswith("zh"):
             return raw_text
-        whole = str(self._to_simplified(raw_text))
+        whole = self._convert(raw_text)
         if len(whole) == len(raw_text):
             return whole
         # A phrase conversion changed the length; single characters cannot.
-        return "".join(c if len(s := str(self._to_simplified(c))) != 1 else s for c in raw_text)
+        return "".join(s if len(s := self._convert(c)) == 1 else c for c in raw_text)
+
+    def _convert(self, text: str) -> str:
+        try:
+            return str(self._to_simplified(text))
+        except UnicodeEncodeError:  # a lone surrogate, which no script has: it stays, the rest is converted
+            return text if len(text) == 1 else "".join(self._convert(c) for c in text)
 
     def overlay(self, text: str) -> TextOverlay:
         folded = fold(text)
