@@ -1,5 +1,6 @@
 """Fixtures that more than one test folder needs. Engines and servers start on first use only."""
 
+import os
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -15,7 +16,8 @@ from qa_service.db.session import Database
 from tests.clocks import ManualClock
 
 # How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("tests", deadline=None)
+# Where a change is about to land the examples are the same every time; everywhere else they explore.
+settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tests")
 
 
