@@ -61,6 +61,16 @@ class MetadataSources:
             return known or named
         return merge(known, named)
 
+    def check(self, paths: Sequence[Path]) -> None:
+        """Warn of rows in the named sidecar that belong to none of the recordings: a mistyped name, most likely.
+
+        A sidecar found beside the recordings may well tell of others that are not scored now.
+        """
+        unmatched = self._given.unmatched(paths) if self._given else ()
+        if unmatched:
+            named = ", ".join(unmatched[:3]) + (", …" if len(unmatched) > 3 else "")
+            self._warn(f"metadata rows that belong to none of these recordings ({len(unmatched)}): {named}")
+
     def _beside(self, path: Path) -> Sidecar | None:
         folder = path.parent
         if folder not in self._found:
@@ -101,6 +111,7 @@ def score(
 
     ``on_received`` is told each path and its size in bytes (0 when it could not be read) before any is scored.
     """
+    metadata.check(paths)
     queued: list[_Queued | Failed] = []
     first_path: dict[int, Path] = {}
     for path in paths:

@@ -289,3 +289,13 @@ def test_processes_that_score_the_same_folder_share_the_work(
     assert rows == [len(paths)] * 4
     with container.database.unit_of_work() as unit:
         assert {unit.jobs.get(n + 1).state for n in range(len(paths))} == {JobState.DONE}
+
+
+def test_rows_of_a_named_sidecar_that_belong_to_no_recording_are_reported(
+    container: FakeContainer, calls: Path
+) -> None:
+    sidecar = file(calls, "rows.csv", b"file,agent_id\na.wav,7\ntypo.wav,8\n")
+    said: list[str] = []
+    answers = run(container, [file(calls, "a.wav", b"call")], sidecar=sidecar, said=said)
+    assert summary(answers) == [("a.wav", "scored")]
+    assert said == ["metadata rows that belong to none of these recordings (1): typo.wav"]
