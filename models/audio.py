@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from models.audio_headers import read_promise
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError, TransientError
-from qa_service.ports import DecodedAudio
+from qa_service.ports import AudioSource, DecodedAudio
 
 MIN_SAMPLE_RATE_HZ = 6_000
 MAX_SAMPLE_RATE_HZ = 192_000
@@ -105,10 +105,10 @@ class PyAvDecoder:
         self._max_duration_s = max_duration_s
 
     @contextlib.contextmanager
-    def decode(self, path: Path) -> Iterator[DecodedAudio]:
+    def decode(self, source: AudioSource) -> Iterator[DecodedAudio]:
         """Decode the whole file; the audio can be read inside the context.
 
-        Messages speak of "the recording", not of ``path``: it may be a stored blob's, which tells nobody
+        Messages speak of "the recording", not of its path: it may be a stored blob's, which tells nobody
         anything. The path is in the error's context.
 
         Raises:
@@ -117,13 +117,14 @@ class PyAvDecoder:
                 ``too_many_channels``, ``sample_rate_unsupported``.
             TransientError: ``storage_unavailable``, the temporary files cannot be written or read.
         """
+        (path,) = source.paths
         with contextlib.ExitStack() as stack:
-            source = stack.enter_context(_open_file(path))
+            file = stack.enter_context(_open_file(path))
             writer = _SpoolWriter(
                 stack, self._spool_dir, path=path, rate_hz=self._sample_rate_hz, max_s=self._max_duration_s
             )
             try:
-                _decode_into(writer, source, path)
+                _decode_into(writer, file, path)
                 spools = writer.finish()
             except OSError as error:  # FFmpeg's own errors are mapped where they occur
                 raise InputError(

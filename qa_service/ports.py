@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from qa_service.domain.call import CallMetadata, Recording
+from qa_service.domain.call import CallMetadata, RawFormat, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, TextOverlay, Transcript
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import RuleResult
@@ -72,8 +72,22 @@ class DecodedAudio(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AudioSource:
+    """What to decode, and what the file itself cannot say.
+
+    ``paths``: the recording, or two mono files that are the two sides of one call (channels 0 and 1).
+    ``channel_map``: which of the file's tracks become channels 0 and 1; None: the file has one or two.
+    ``raw_format``: how to read a file without a header.
+    """
+
+    paths: tuple[Path, ...]
+    channel_map: tuple[int, ...] | None = None
+    raw_format: RawFormat | None = None
+
+
 class AudioDecoder(Protocol):
-    def decode(self, path: Path) -> AbstractContextManager[DecodedAudio]:
+    def decode(self, source: AudioSource) -> AbstractContextManager[DecodedAudio]:
         """Raises InputError: empty, not audio, unsupported, corrupt."""
         ...
 

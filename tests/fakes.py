@@ -22,7 +22,7 @@ from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
 from qa_service.domain.timeline import TimeSpan
-from qa_service.ports import DecodedAudio, SpeechActivity
+from qa_service.ports import AudioSource, DecodedAudio, SpeechActivity
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import ScoreRecordings
@@ -55,8 +55,8 @@ class FakeDecoder:
         self.decoded: list[bytes] = []
 
     @contextmanager
-    def decode(self, path: Path) -> Iterator[DecodedAudio]:
-        content = path.read_bytes()
+    def decode(self, source: AudioSource) -> Iterator[DecodedAudio]:
+        content = b"".join(path.read_bytes() for path in source.paths)
         self.decoded.append(content)
         yield FakeAudio(content, self.channels)
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
+from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose, RawFormat
 from qa_service.domain.timeline import TimeSpan
 
 MAX_TEXT_LENGTH = 200
@@ -42,11 +42,15 @@ ALLOWED_FORMS: Mapping[str, str] = {
     "agent_channel": "0 or 1",
     "speakers": "a whole number from 1 to 100",
     "hold_spans": "start-end in seconds such as 12.0-95.5;130-140, each end after its start",
+    "channel_map": "one or two track numbers from 0, such as 0 or 2,0",
+    "raw_format": "encoding/rate or encoding/rate/channels such as mulaw/8000 or s16le/16000/2",
 }
 """The known columns, in the contract's order, and what each may hold."""
 
 _SPAN = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*-\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*")
 _WHOLE = re.compile(r"([0-9]{1,9})(?:\.0*)?")
+_TRACKS = re.compile(r"([0-9]{1,3})(?:[,+]([0-9]{1,3}))?")
+_RAW_FORMAT = re.compile(r"([a-z0-9_]{1,20})/([0-9]{1,7})(?:/([0-9]{1,3}))?")
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{1,8})*")
 
 
@@ -126,6 +130,30 @@ def _spans(value: object) -> tuple[TimeSpan, ...]:
     return parse_hold_spans(value)
 
 
+def parse_channel_map(text: str) -> tuple[int, ...]:
+    """``"2,0"``: the file's track 2 becomes channel 0, track 0 channel 1. Raises ValueError."""
+    match = _TRACKS.fullmatch(text.replace(" ", ""))
+    if match is None or match[1] == match[2]:
+        raise ValueError("not one or two different tracks")
+    return tuple(int(track) for track in match.groups() if track is not None)
+
+
+def parse_raw_format(text: str) -> RawFormat:
+    """``"mulaw/8000/1"``. Which encodings there are is the decoder's to know. Raises ValueError."""
+    match = _RAW_FORMAT.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("not encoding/rate/channels")
+    return RawFormat(match[1], int(match[2]), int(match[3] or 1))
+
+
+def _channel_map(value: object) -> tuple[int, ...]:
+    return parse_channel_map(_text(value))
+
+
+def _raw_format(value: object) -> RawFormat:
+    return parse_raw_format(_text(value))
+
+
 _Text = Annotated[str | None, BeforeValidator(_text)]
 
 
@@ -150,6 +178,8 @@ class MetadataRow(BaseModel):
     agent_channel: Annotated[int | None, Field(ge=0, le=1), BeforeValidator(_whole)] = None
     speakers: Annotated[int | None, Field(ge=1, le=100), BeforeValidator(_whole)] = None
     hold_spans: Annotated[tuple[TimeSpan, ...] | None, BeforeValidator(_spans)] = None
+    channel_map: Annotated[tuple[int, ...] | None, BeforeValidator(_channel_map)] = None
+    raw_format: Annotated[RawFormat | None, BeforeValidator(_raw_format)] = None
 
 
 @dataclass(frozen=True, slots=True)

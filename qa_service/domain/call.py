@@ -25,8 +25,20 @@ class HangupSide(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RawFormat:
+    """What a file without a header holds. ``encoding`` is a name of the decoder's table (``mulaw``, ``s16le``)."""
+
+    encoding: str
+    sample_rate_hz: int
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class CallMetadata:
-    """Metadata of one call; ``extra`` keeps columns that this product does not know, sorted by name."""
+    """Metadata of one call; ``extra`` keeps columns that this product does not know, sorted by name.
+
+    ``channel_map``: which of the file's tracks are used, in the order that makes them channels 0 and 1.
+    """
 
     call_id: str | None = None
     direction: Direction | None = None
@@ -44,6 +56,8 @@ class CallMetadata:
     agent_channel: int | None = None
     speakers: int | None = None
     hold_spans: tuple[TimeSpan, ...] | None = None
+    channel_map: tuple[int, ...] | None = None
+    raw_format: RawFormat | None = None
     extra: tuple[tuple[str, str], ...] = ()
 
 

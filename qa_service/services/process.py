@@ -14,6 +14,7 @@ from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
 from qa_service.ports import (
     AudioDecoder,
+    AudioSource,
     BlobStore,
     StoredConversation,
     TextAnnotator,
@@ -69,6 +70,8 @@ class HearRecording:
             alignment=self._alignment,
             language=self._language_of(metadata),
             agent_channel=self._agent_channel_of(metadata),
+            channel_map=metadata.channel_map,
+            raw_format=metadata.raw_format,
         )
 
     def hear(self, recording: Recording, metadata: CallMetadata) -> StoredConversation:
@@ -94,7 +97,10 @@ class HearRecording:
         return stored
 
     def _listen(self, recording: Recording, metadata: CallMetadata) -> tuple[Conversation, int]:
-        with self._blobs.local_path(recording.blob_uri) as path, self._decoder.decode(path) as audio:
+        with (
+            self._blobs.local_path(recording.blob_uri) as path,
+            self._decoder.decode(AudioSource((path,), metadata.channel_map, metadata.raw_format)) as audio,
+        ):
             activities = self._detector.detect(audio)
             if not any(total_s(activity.spans) for activity in activities):
                 raise InputError(

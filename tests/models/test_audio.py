@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from models.audio import PyAvDecoder
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError, TransientError
+from qa_service.ports import AudioSource
 
 WHOLE = TimeSpan(0.0, math.inf)
 
@@ -28,6 +29,10 @@ WHOLE = TimeSpan(0.0, math.inf)
 @pytest.fixture
 def decoder(tmp_path: Path) -> PyAvDecoder:
     return PyAvDecoder(spool_dir=tmp_path / "spool")
+
+
+def source(path: Path) -> AudioSource:
+    return AudioSource((path,))
 
 
 def noise(duration_s: float, *, rate_hz: int = 8000, channels: int = 2) -> NDArray[np.float32]:
@@ -42,7 +47,7 @@ def write(path: Path, samples: NDArray[np.float32], *, rate_hz: int = 8000, subt
 
 
 def fails(decoder: PyAvDecoder, path: Path, code: str) -> InputError:
-    with pytest.raises(InputError) as caught, decoder.decode(path):
+    with pytest.raises(InputError) as caught, decoder.decode(source(path)):
         pass
     assert caught.value.code == code
     assert ": " in caught.value.message  # what is wrong: what to do
@@ -58,7 +63,7 @@ def fails(decoder: PyAvDecoder, path: Path, code: str) -> InputError:
 def test_samples_at_the_target_rate_pass_unchanged(tmp_path: Path, decoder: PyAvDecoder, subtype: str) -> None:
     path = write(tmp_path / "a.wav", noise(0.5, rate_hz=16000), rate_hz=16000, subtype=subtype)
     expected, _ = sf.read(path, dtype="float32", always_2d=True)
-    with decoder.decode(path) as audio:
+    with decoder.decode(source(path)) as audio:
         assert (audio.channels, audio.duration_s, audio.sample_rate_hz) == (2, 0.5, 16000)
         for channel in (0, 1):
             read = audio.read(channel, WHOLE)
@@ -81,7 +86,7 @@ def test_an_impulse_stays_at_its_time(
     samples[round(1.25 * rate_hz), 0] = 0.9
     samples[round(6.5 * rate_hz), 1] = 0.9
     path = write(tmp_path / f"a{suffix}", samples, rate_hz=rate_hz, subtype=subtype)
-    with decoder.decode(path) as audio:
+    with decoder.decode(source(path)) as audio:
         for channel, time_s in ((0, 1.25), (1, 6.5)):
             found_s = int(np.argmax(np.abs(audio.read(channel, WHOLE)))) / audio.sample_rate_hz
             assert found_s == pytest.approx(time_s, abs=tolerance_s)
@@ -92,7 +97,7 @@ def test_an_impulse_stays_at_its_time(
 def test_any_rate_becomes_16_khz_of_the_same_duration(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -> None:
     time_s = np.arange(rate_hz * 5) / rate_hz
     tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
-    with decoder.decode(write(tmp_path / "a.wav", tone, rate_hz=rate_hz)) as audio:
+    with decoder.decode(source(write(tmp_path / "a.wav", tone, rate_hz=rate_hz))) as audio:
         assert audio.channels == 1
         assert audio.duration_s == pytest.approx(5.0, abs=1 / 16000)
         read = audio.read(0, TimeSpan(1.0, 4.0))
@@ -102,13 +107,13 @@ def test_any_rate_becomes_16_khz_of_the_same_duration(tmp_path: Path, decoder: P
 
 def test_loud_samples_are_clipped_not_wrapped(tmp_path: Path, decoder: PyAvDecoder) -> None:
     loud = np.array([1.7, -1.7, 0.0] * 100, np.float32)
-    with decoder.decode(write(tmp_path / "a.wav", loud, rate_hz=16000, subtype="FLOAT")) as audio:
+    with decoder.decode(source(write(tmp_path / "a.wav", loud, rate_hz=16000, subtype="FLOAT"))) as audio:
         np.testing.assert_allclose(audio.read(0, WHOLE)[:3], [32767 / 32768, -1.0, 0.0])
 
 
 def test_pieces_equal_the_whole(tmp_path: Path, decoder: PyAvDecoder) -> None:
     path = write(tmp_path / "a.wav", noise(3.0))
-    with decoder.decode(path) as audio:
+    with decoder.decode(source(path)) as audio:
         whole = audio.read(1, WHOLE)
         assert len(whole) == 48000
 
@@ -123,7 +128,7 @@ def test_pieces_equal_the_whole(tmp_path: Path, decoder: PyAvDecoder) -> None:
 
 
 def test_spans_are_cut_at_the_ends(tmp_path: Path, decoder: PyAvDecoder) -> None:
-    with decoder.decode(write(tmp_path / "a.wav", noise(1.0))) as audio:
+    with decoder.decode(source(write(tmp_path / "a.wav", noise(1.0)))) as audio:
         np.testing.assert_array_equal(audio.read(0, TimeSpan(-5.0, 0.5)), audio.read(0, TimeSpan(0.0, 0.5)))
         assert len(audio.read(0, TimeSpan(0.75, 9.0))) == 4000
         assert len(audio.read(0, TimeSpan(7.0, 9.0))) == 0
@@ -137,7 +142,7 @@ def test_tags_in_a_legacy_encoding_are_no_obstacle(tmp_path: Path, decoder: PyAv
     data = write(tmp_path / "a.wav", noise(1.0)).read_bytes()
     chunk = b"LIST" + struct.pack("<I", len(info)) + info
     (tmp_path / "b.wav").write_bytes(data[:12] + chunk + data[12:])
-    with decoder.decode(tmp_path / "b.wav") as audio:
+    with decoder.decode(source(tmp_path / "b.wav")) as audio:
         assert audio.duration_s == 1.0
 
 
@@ -151,7 +156,7 @@ def test_sound_of_a_video_is_decoded(tmp_path: Path, decoder: PyAvDecoder) -> No
             frame.sample_rate = 16000
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with decoder.decode(path) as audio:
+    with decoder.decode(source(path)) as audio:
         assert audio.duration_s == pytest.approx(1.024, abs=0.1)
 
 
@@ -237,7 +242,7 @@ def test_trailing_garbage_is_tolerated(tmp_path: Path, decoder: PyAvDecoder, suf
     path = write(tmp_path / f"a{suffix}", noise(20.0), subtype="OPUS" if suffix == ".opus" else None)
     with path.open("ab") as file:
         file.write(np.random.default_rng(1).bytes(3000))
-    with decoder.decode(path) as audio:
+    with decoder.decode(source(path)) as audio:
         assert audio.duration_s == pytest.approx(20.0, abs=0.3)  # an MP3 decoder may find a frame or two in noise
 
 
@@ -249,7 +254,7 @@ def test_a_recorder_that_never_wrote_the_length_is_believed_to_the_end(
     at = data.index(b"data") + 4
     data[at : at + 4] = struct.pack("<I", size)
     (tmp_path / "a.wav").write_bytes(data)
-    with decoder.decode(tmp_path / "a.wav") as audio:
+    with decoder.decode(source(tmp_path / "a.wav")) as audio:
         assert audio.duration_s == pytest.approx(2.0, abs=0.01)
 
 
@@ -264,7 +269,7 @@ def test_samples_that_are_not_numbers(tmp_path: Path, decoder: PyAvDecoder, valu
 def test_too_long(tmp_path: Path) -> None:
     decoder = PyAvDecoder(spool_dir=tmp_path, max_duration_s=1.5)
     fails(decoder, write(tmp_path / "a.wav", noise(2.0)), "too_long")
-    with decoder.decode(write(tmp_path / "b.wav", noise(1.5))) as audio:
+    with decoder.decode(source(write(tmp_path / "b.wav", noise(1.5)))) as audio:
         assert audio.duration_s == 1.5
 
 
@@ -282,7 +287,7 @@ def test_unsupported_rates(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -
 
 def test_nothing_is_left_in_the_spool_folder(tmp_path: Path, decoder: PyAvDecoder) -> None:
     path = write(tmp_path / "a.wav", noise(1.0))
-    with decoder.decode(path):
+    with decoder.decode(source(path)):
         assert list((tmp_path / "spool").iterdir()) == []  # unlinked from the start: a crash leaves nothing
 
 
@@ -291,7 +296,7 @@ def test_a_full_disk_is_transient(tmp_path: Path, decoder: PyAvDecoder) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a write beyond it fails, as on a full disk
     try:
-        with pytest.raises(TransientError) as caught, decoder.decode(path):
+        with pytest.raises(TransientError) as caught, decoder.decode(source(path)):
             pass
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -300,7 +305,7 @@ def test_a_full_disk_is_transient(tmp_path: Path, decoder: PyAvDecoder) -> None:
 
 def test_an_unusable_spool_folder_is_transient(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(1.0))
-    with pytest.raises(TransientError), PyAvDecoder(spool_dir=path).decode(path):
+    with pytest.raises(TransientError), PyAvDecoder(spool_dir=path).decode(source(path)):
         pass
 
 
@@ -324,9 +329,10 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         from pathlib import Path
         from models.audio import PyAvDecoder
         from qa_service.domain.timeline import TimeSpan
+        from qa_service.ports import AudioSource
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         before = peak()
-        with PyAvDecoder(spool_dir=Path(sys.argv[2])).decode(Path(sys.argv[1])) as audio:
+        with PyAvDecoder(spool_dir=Path(sys.argv[2])).decode(AudioSource((Path(sys.argv[1]),))) as audio:
             audio.read(0, TimeSpan(600.0, 630.0))
             print(audio.duration_s, peak() - before)
     """

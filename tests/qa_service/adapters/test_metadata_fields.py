@@ -15,7 +15,7 @@ from qa_service.adapters.metadata_fields import (
     parse_fields,
     parse_hold_spans,
 )
-from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
+from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose, RawFormat
 from qa_service.domain.timeline import TimeSpan
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -136,3 +136,18 @@ def test_merge_believes_the_first() -> None:
         agent_id="1", agent_channel=0, team="T", extra=(("a", "2"), ("b", "1"), ("z", "1"))
     )
     assert merge(first, CallMetadata()) == merge(CallMetadata(), first) == first
+
+
+def test_a_channel_map_and_a_raw_format() -> None:
+    known = parse(channel_map="2, 0", raw_format="mulaw/8000")
+    assert known.channel_map == (2, 0)
+    assert known.raw_format == RawFormat("mulaw", 8000, 1)
+    assert parse(raw_format="s16le/16000/2").raw_format == RawFormat("s16le", 16000, 2)
+    assert parse(channel_map="1").channel_map == (1,)
+
+
+@pytest.mark.parametrize("values", [{"channel_map": "0,0"}, {"channel_map": "0,1,2"}, {"raw_format": "mulaw"}])
+def test_a_channel_map_or_raw_format_that_means_nothing_is_unknown(values: dict[str, object]) -> None:
+    metadata, faults = parse_fields(values, time_zone=SHANGHAI)
+    assert metadata == CallMetadata()
+    assert [fault.column for fault in faults] == list(values)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_service.domain.alignment import AlignmentOptions
-from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
+from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose, RawFormat
 from qa_service.domain.conversation import EngineRun
 from qa_service.domain.timeline import TimeSpan
 from qa_service.services.keys import stage_key
@@ -77,6 +77,8 @@ KNOWN: dict[str, Any] = {
     "agent_channel": 0,
     "speakers": 2,
     "hold_spans": (),
+    "channel_map": (1, 0),
+    "raw_format": RawFormat("mulaw", 8000),
     "extra": (("skill", "gold"),),
 }
 
