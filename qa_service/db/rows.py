@@ -86,7 +86,9 @@ class Row(DeclarativeBase):
 
 
 class RecordingRow(Row):
-    """A received file. ``file_name`` is the last part of ``path``, kept so that people find it by an index.
+    """A received recording: one file, or two that are the two sides of a call (the ``second_…`` columns).
+
+    ``file_name`` is the last part of ``path``, kept so that people find it by an index.
 
     Whole paths are not indexed: PostgreSQL refuses index entries of more than 2.7 kB, and paths may have 4.
     """
@@ -98,6 +100,9 @@ class RecordingRow(Row):
     path: Mapped[str]
     file_name: Mapped[str] = mapped_column(index=True)
     blob_uri: Mapped[str]
+    second_path: Mapped[str | None]
+    second_file_name: Mapped[str | None] = mapped_column(index=True)
+    second_blob_uri: Mapped[str | None]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     duration_s: Mapped[float | None]
     channels: Mapped[int | None]

@@ -16,6 +16,7 @@ from qa_service.db.rows import Row
 from qa_service.db.session import Database
 from qa_service.errors import ConfigurationError
 from tests.clocks import ManualClock
+from tests.qa_service.db import builders
 
 
 def test_migrations_and_rows_agree(database: Database, database_url: str) -> None:
@@ -50,6 +51,32 @@ def test_a_downgrade_leaves_no_table(database: Database, database_url: str) -> N
         command.downgrade(schema.migrations(connection), "base")
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     engine.dispose()
+
+
+def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClock) -> None:
+    """SQLite copies whole tables to alter them: rows, and what refers to them, must come along."""
+    database = Database(database_url, clock=clock)
+    database.upgrade()
+    recording = builders.add_recording(database)
+    with database.unit_of_work() as unit:
+        unit.conversations.add("k", recording.id, builders.conversation(), elapsed_s=1.0)
+        unit.commit()
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":  # as the upgrade itself does; outside any transaction
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            command.downgrade(schema.migrations(connection), "0001")
+    engine.dispose()
+    database.upgrade()
+    with database.unit_of_work() as unit:
+        assert unit.recordings.get(recording.id) == recording
+        stored = unit.conversations.by_key("k")
+    assert stored is not None
+    assert stored.recording_id == recording.id
+    database.dispose()
 
 
 def test_a_newer_database_is_left_alone(database: Database) -> None:
