@@ -38,11 +38,21 @@ class StoredBlob:
     size_bytes: int
 
 
+class ByteSource(Protocol):
+    """What bytes are read from, to the first empty piece."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class BlobStore(Protocol):
     """Immutable bytes under their digest. Streams and byte ranges, so that encryption fits in later."""
 
-    def put(self, source: BinaryIO) -> StoredBlob:
+    def put(self, source: ByteSource) -> StoredBlob:
         """Store a stream; the same bytes twice are one blob. Nothing half-written is ever visible."""
+        ...
+
+    def put_all(self, sources: Sequence[ByteSource]) -> tuple[StoredBlob, ...]:
+        """Store several streams, all of them or none."""
         ...
 
     def open(self, uri: str) -> BinaryIO: ...
@@ -195,8 +205,13 @@ class Job:
 
 
 class RecordingRepository(Protocol):
-    def add(self, blob: StoredBlob, *, path: str) -> tuple[Recording, bool]:
-        """The recording of these bytes, and whether it is new. Safe when two processes add the same bytes."""
+    def add(
+        self, blob: StoredBlob, *, path: str, second: tuple[StoredBlob, str] | None = None
+    ) -> tuple[Recording, bool]:
+        """The recording of these bytes, and whether it is new. Safe when two processes add the same bytes.
+
+        ``second``: the other side of the call with its path, for a recording of two files.
+        """
         ...
 
     def get(self, recording_id: int) -> Recording:
@@ -204,7 +219,7 @@ class RecordingRepository(Protocol):
         ...
 
     def find(self, reference: str) -> tuple[Recording, ...]:
-        """Recordings whose digest starts with, or whose path or file name is, ``reference``."""
+        """Recordings whose digest starts with, or one of whose paths or file names is, ``reference``."""
         ...
 
     def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None: ...

@@ -10,13 +10,13 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from qa_service.errors import InputError, NotFoundError, TransientError
-from qa_service.ports import StoredBlob
+from qa_service.ports import ByteSource, StoredBlob
 
 RANGE_CHUNK_BYTES = 256 * 1024
 _COPY_CHUNK_BYTES = 1024 * 1024
@@ -38,27 +38,38 @@ class LocalBlobStore:
         self._temporary = root / "tmp"
         self._remove_stale()
 
-    def put(self, source: BinaryIO) -> StoredBlob:
+    def put(self, source: ByteSource) -> StoredBlob:
         """See ``BlobStore.put``.
 
         Raises:
             TransientError: ``storage_unavailable``, when the disk is full or cannot be written.
         """
+        (blob,) = self.put_all((source,))
+        return blob
+
+    def put_all(self, sources: Sequence[ByteSource]) -> tuple[StoredBlob, ...]:
+        """See ``BlobStore.put_all``: none is published before all are copied. Raises as ``put``."""
+        with contextlib.ExitStack() as leftovers:
+            copies = [self._copied(source, leftovers) for source in sources]
+            for temporary, blob in copies:
+                self._publish(temporary, self._path(blob.sha256), blob.size_bytes)
+        return tuple(blob for _, blob in copies)
+
+    def _copied(self, source: ByteSource, leftovers: contextlib.ExitStack) -> tuple[Path, StoredBlob]:
+        """A complete copy in the temporary folder, which goes with ``leftovers`` unless it is published."""
         with _storage_errors():
             self._temporary.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._temporary)
         temporary = Path(name)
+        leftovers.callback(_remove, temporary)
         target = os.fdopen(handle, "wb")
         try:
             sha256, size = self._copy(source, target)
-            self._publish(temporary, self._path(sha256), size)
         finally:
             # After a failed write closing fails once more, on what is still buffered; the first error counts.
             with contextlib.suppress(OSError):
                 target.close()
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        return StoredBlob(sha256=sha256, uri=f"blob:{sha256}", size_bytes=size)
+        return temporary, StoredBlob(sha256=sha256, uri=f"blob:{sha256}", size_bytes=size)
 
     def open(self, uri: str) -> BinaryIO:
         with _storage_errors(uri):
@@ -101,7 +112,7 @@ class LocalBlobStore:
                 left -= len(chunk)
                 yield chunk
 
-    def _copy(self, source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+    def _copy(self, source: ByteSource, target: BinaryIO) -> tuple[str, int]:
         digest = hashlib.sha256()
         size = 0
         # Reading stays outside: a failing source is not this storage's fault.
@@ -143,6 +154,11 @@ class LocalBlobStore:
                 with contextlib.suppress(OSError):
                     if leftover.stat().st_mtime < oldest:
                         leftover.unlink()
+
+
+def _remove(leftover: Path) -> None:
+    with contextlib.suppress(OSError):
+        leftover.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from qa_service.db.rows import (
     RecordingRow,
     RuleResultRow,
 )
-from qa_service.domain.call import CallMetadata, Recording
+from qa_service.domain.call import CallMetadata, Recording, pair_digest
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Outcome, RuleResult, Severity
@@ -39,25 +39,28 @@ class SqlRecordingRepository:
         self._session = session
         self._clock = clock
 
-    def add(self, blob: StoredBlob, *, path: str) -> tuple[Recording, bool]:
-        """See ``RecordingRepository.add``. A known recording keeps its id and remembers the new path."""
-        known_path = storable(path)
-        file_name = PurePath(known_path).name
+    def add(
+        self, blob: StoredBlob, *, path: str, second: tuple[StoredBlob, str] | None = None
+    ) -> tuple[Recording, bool]:
+        """See ``RecordingRepository.add``. A known recording keeps its id and remembers the new paths."""
+        second_blob, second_path = second or (None, None)
+        sha256 = blob.sha256 if second_blob is None else pair_digest(blob.sha256, second_blob.sha256)
         row, is_new = insert_or_get(
             self._session,
-            lambda: self._session.scalar(select(RecordingRow).where(RecordingRow.sha256 == blob.sha256)),
+            lambda: self._session.scalar(select(RecordingRow).where(RecordingRow.sha256 == sha256)),
             lambda: RecordingRow(
-                sha256=blob.sha256,
-                path=known_path,
-                file_name=file_name,
+                sha256=sha256,
+                **_names(path, second_path),
                 blob_uri=blob.uri,
-                size_bytes=blob.size_bytes,
+                second_blob_uri=second_blob and second_blob.uri,
+                size_bytes=blob.size_bytes + (second_blob.size_bytes if second_blob else 0),
                 created_at=self._clock.now(),
             ),
         )
-        if row.path != known_path:
-            row.path, row.file_name = known_path, file_name
-            self._session.flush()
+        for column, name in _names(path, second_path).items():
+            if getattr(row, column) != name:
+                setattr(row, column, name)
+        self._session.flush()
         return _recording(row), is_new
 
     def get(self, recording_id: int) -> Recording:
@@ -68,9 +71,12 @@ class SqlRecordingRepository:
         wanted = storable(reference)
         if not wanted:
             return ()
+        name = PurePath(wanted).name
         conditions: list[ColumnElement[bool]] = [
             RecordingRow.file_name == wanted,
-            and_(RecordingRow.file_name == PurePath(wanted).name, RecordingRow.path == wanted),
+            RecordingRow.second_file_name == wanted,
+            and_(RecordingRow.file_name == name, RecordingRow.path == wanted),
+            and_(RecordingRow.second_file_name == name, RecordingRow.second_path == wanted),
         ]
         prefix = reference.lower()
         if _DIGEST_PREFIX.fullmatch(prefix):
@@ -249,6 +255,17 @@ class SqlEvaluationRepository:
         )
 
 
+def _names(path: str, second_path: str | None) -> dict[str, str | None]:
+    """The columns that hold a recording's paths."""
+    first, second = storable(path), None if second_path is None else storable(second_path)
+    return {
+        "path": first,
+        "file_name": PurePath(first).name,
+        "second_path": second,
+        "second_file_name": second and PurePath(second).name,
+    }
+
+
 def _recording(row: RecordingRow) -> Recording:
     return Recording(
         id=row.id,
@@ -258,6 +275,8 @@ def _recording(row: RecordingRow) -> Recording:
         size_bytes=row.size_bytes,
         duration_s=row.duration_s,
         channels=row.channels,
+        second_path=row.second_path,
+        second_blob_uri=row.second_blob_uri,
     )
 
 

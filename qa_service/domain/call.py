@@ -1,5 +1,6 @@
 """What the telephony side says about a call. Everything is optional: unknown stays unknown."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,7 +64,10 @@ class CallMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A received file, known by its bytes. ``path`` is where it was last seen, for people."""
+    """A received recording, known by its bytes. ``path`` is where it was last seen, for people.
+
+    With a second file the two are the two sides of one call, channels 0 and 1, and ``size_bytes`` counts both.
+    """
 
     id: int
     sha256: str
@@ -72,3 +76,18 @@ class Recording:
     size_bytes: int
     duration_s: float | None
     channels: int | None
+    second_path: str | None = None
+    second_blob_uri: str | None = None
+
+    @property
+    def blob_uris(self) -> tuple[str, ...]:
+        """The file, or both files in the order of their channels."""
+        return (self.blob_uri,) if self.second_blob_uri is None else (self.blob_uri, self.second_blob_uri)
+
+
+def pair_digest(first_sha256: str, second_sha256: str) -> str:
+    """The digest of a recording of two files; swapped they are another recording.
+
+    SHA-256 of the two hex digests, a line each: ``printf '%s\\n' FIRST SECOND | sha256sum``.
+    """
+    return hashlib.sha256(f"{first_sha256}\n{second_sha256}\n".encode()).hexdigest()

@@ -5,7 +5,10 @@ speech depends on; a key that is stored already costs no speech work. No transac
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
 from qa_service.domain.call import CallMetadata, Recording
@@ -98,8 +101,8 @@ class HearRecording:
 
     def _listen(self, recording: Recording, metadata: CallMetadata) -> tuple[Conversation, int]:
         with (
-            self._blobs.local_path(recording.blob_uri) as path,
-            self._decoder.decode(AudioSource((path,), metadata.channel_map, metadata.raw_format)) as audio,
+            self._local_paths(recording) as paths,
+            self._decoder.decode(AudioSource(paths, metadata.channel_map, metadata.raw_format)) as audio,
         ):
             activities = self._detector.detect(audio)
             if not any(total_s(activity.spans) for activity in activities):
@@ -123,6 +126,11 @@ class HearRecording:
                 options=self._alignment,
             )
             return conversation, audio.channels
+
+    @contextmanager
+    def _local_paths(self, recording: Recording) -> Iterator[tuple[Path, ...]]:
+        with ExitStack() as files:
+            yield tuple(files.enter_context(self._blobs.local_path(uri)) for uri in recording.blob_uris)
 
     def _language_of(self, metadata: CallMetadata) -> str | None:
         return metadata.language or self._language

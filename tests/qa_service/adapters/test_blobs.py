@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -136,13 +135,13 @@ def test_the_same_bytes_stored_at_once_are_one_blob(store: BlobStore, tmp_path: 
     assert len(files(tmp_path / "blobs")) == len(set(stored)) == 1
 
 
-class _Failing(io.RawIOBase):
+class _Failing:
     """A source that breaks off after some bytes."""
 
     def __init__(self) -> None:
         self._reads = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int, /) -> bytes:
         self._reads += 1
         if self._reads > 2:
             raise ConnectionResetError("the source went away")
@@ -152,10 +151,18 @@ class _Failing(io.RawIOBase):
 def test_a_source_that_breaks_off_leaves_nothing_and_is_not_blamed_on_the_storage(
     store: BlobStore, tmp_path: Path
 ) -> None:
-    source: BinaryIO = _Failing()  # type: ignore[assignment]
     with pytest.raises(ConnectionResetError):
-        store.put(source)
+        store.put(_Failing())
     assert files(tmp_path / "blobs") == []
+
+
+def test_several_sources_are_stored_or_none(store: BlobStore, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError):
+        store.put_all((io.BytesIO(CONTENT), _Failing()))
+    assert files(tmp_path / "blobs") == []
+    blobs = store.put_all((io.BytesIO(CONTENT), io.BytesIO(b"x"), io.BytesIO(b"x")))
+    assert [blob.size_bytes for blob in blobs] == [len(CONTENT), 1, 1]
+    assert len(files(tmp_path / "blobs")) == 2
 
 
 def test_a_damaged_blob_is_repaired_by_storing_it_again(store: BlobStore) -> None:

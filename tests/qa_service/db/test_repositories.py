@@ -1,5 +1,6 @@
 """The repositories' contract, on both databases."""
 
+import hashlib
 import threading
 from collections.abc import Callable
 from datetime import UTC
@@ -46,6 +47,29 @@ def test_a_recording_is_known_by_its_bytes(database: Database) -> None:
     with database.unit_of_work() as unit:
         assert unit.recordings.get(first.id) == again
     assert (again.duration_s, again.channels) == (None, None)
+
+
+def test_two_files_are_one_recording_in_their_order(database: Database) -> None:
+    out, into = builders.blob(b"out"), builders.blob(b"in, longer")
+    with database.unit_of_work() as unit:
+        first, is_new = unit.recordings.add(out, path="calls/7-out.wav", second=(into, "calls/7-in.wav"))
+        again, again_is_new = unit.recordings.add(out, path="moved/7-out.wav", second=(into, "moved/7-in.wav"))
+        swapped, _ = unit.recordings.add(into, path="calls/7-in.wav", second=(out, "calls/7-out.wav"))
+        alone, _ = unit.recordings.add(out, path="calls/7-out.wav")
+        unit.commit()
+    assert (is_new, again_is_new) == (True, False)
+    assert len({first.id, swapped.id, alone.id}) == 3
+    assert again.id == first.id
+    assert first.sha256 == hashlib.sha256(f"{out.sha256}\n{into.sha256}\n".encode()).hexdigest()
+    assert first.size_bytes == out.size_bytes + into.size_bytes
+    assert (first.blob_uris, swapped.blob_uris) == ((out.uri, into.uri), (into.uri, out.uri))
+    assert (alone.blob_uris, alone.second_path) == ((out.uri,), None)
+    with database.unit_of_work() as unit:
+        assert unit.recordings.get(first.id) == again
+        assert (again.path, again.second_path) == ("moved/7-out.wav", "moved/7-in.wav")
+        assert unit.recordings.find("moved/7-in.wav") == (again,)
+        assert unit.recordings.find("7-in.wav") == (again, swapped)
+        assert unit.recordings.find(first.sha256[:12]) == (again,)
 
 
 def test_the_audio_of_a_recording_is_filled_in(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Receiving: the same bytes are one recording, what cannot be read changes nothing, metadata only grows."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from qa_service.db.rows import CallMetadataRow, RecordingRow
 from qa_service.domain.call import CallMetadata, Direction
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError
+from qa_service.ports import ByteSource, StoredBlob
 from qa_service.services.ingest import updated
 from tests.fakes import Workplace
 
@@ -33,12 +35,15 @@ def unreadable(workplace: Workplace) -> dict[str, Path]:
     closed = workplace.file("closed.wav", b"call")
     closed.chmod(0)
     too_long = workplace.folder / ("a" * 300)
+    os.mkfifo(workplace.folder / "pipe.wav")
     return {
         "missing": workplace.folder / "missing.wav",
         "empty": workplace.file("empty.wav", b""),
         "directory": workplace.folder,
         "below a file": workplace.file("file", b"call") / "below.wav",
         "too long": too_long,
+        "pipe": workplace.folder / "pipe.wav",
+        "device": Path("/dev/zero"),
         "closed": closed,
     }
 
@@ -51,6 +56,8 @@ def unreadable(workplace: Workplace) -> dict[str, Path]:
         ("directory", "file_unreadable", "Is a directory"),
         ("below a file", "file_unreadable", "Not a directory"),
         ("too long", "file_unreadable", "File name too long"),
+        ("pipe", "file_unreadable", "not a regular file"),
+        ("device", "file_unreadable", "not a regular file"),
         ("closed", "file_unreadable", "Permission denied"),
     ],
 )
@@ -66,6 +73,85 @@ def test_what_cannot_be_read_changes_nothing(
     assert caught.value.context["path"] == str(unreadable[which])
     assert workplace.stored_blobs() == []
     assert workplace.count(RecordingRow) == workplace.count(CallMetadataRow) == 0
+
+
+def test_a_file_that_is_still_written_changes_nothing(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put_all = workplace.file("a.wav", b"half a call"), workplace.blobs.put_all
+
+    def meanwhile(sources: Sequence[ByteSource]) -> tuple[StoredBlob, ...]:
+        with path.open("ab") as writer:
+            writer.write(b", and more")
+        return put_all(sources)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workplace.blobs, "put_all", meanwhile)
+        with pytest.raises(InputError, match=r"file_changing: .*when it is written to its end"):
+            workplace.ingest.receive(path, None)
+    assert workplace.stored_blobs() == []
+    assert workplace.count(RecordingRow) == 0
+    assert workplace.ingest.receive(path, None).new
+
+
+# Two files ----------------------------------------------------------------------------------------------------
+
+
+def test_two_files_are_one_recording(workplace: Workplace) -> None:
+    out, into = workplace.file("7-out.wav", b"agent"), workplace.file("7-in.wav", b"customer")
+    first = workplace.ingest.receive(out, CallMetadata(call_id="C-7"), second=into)
+    again = workplace.ingest.receive(out, None, second=into)
+    swapped = workplace.ingest.receive(into, None, second=out)
+    assert (first.new, again.new, swapped.new) == (True, False, True)
+    assert first.recording == again.recording
+    assert (first.recording.path, first.recording.second_path) == (str(out), str(into))
+    assert again.metadata == CallMetadata(call_id="C-7")
+    assert swapped.recording.blob_uris == first.recording.blob_uris[::-1]
+    assert len(workplace.stored_blobs()) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "named"),
+    [
+        (b"agent", None, "side_missing", "7-in.wav, the other side of 7-out.wav"),
+        (None, b"customer", "side_missing", "7-out.wav, the other side of 7-in.wav"),
+        (None, None, "file_missing", "neither"),
+        (b"agent", b"", "file_empty", "7-in.wav"),
+        (b"", b"customer", "file_empty", "7-out.wav"),
+        (b"agent", b"agent", "pair_invalid", "7-out.wav and 7-in.wav"),
+    ],
+)
+def test_half_a_call_changes_nothing(
+    workplace: Workplace, first: bytes | None, second: bytes | None, code: str, named: str
+) -> None:
+    contents = {"7-out.wav": first, "7-in.wav": second}
+    paths = [workplace.folder / name for name in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        if content is not None:
+            workplace.file(path.name, content)
+    with pytest.raises(InputError) as caught:
+        workplace.ingest.receive(paths[0], None, second=paths[1])
+    assert caught.value.code == code
+    assert named in caught.value.message
+    assert workplace.stored_blobs() == []
+    assert workplace.count(RecordingRow) == 0
+
+
+def test_two_names_of_one_file_are_not_two_sides(workplace: Workplace) -> None:
+    path = workplace.file("a.wav", b"agent")
+    link = workplace.folder / "b.wav"
+    link.symlink_to(path)
+    with pytest.raises(InputError, match="pair_invalid"):
+        workplace.ingest.receive(path, None, second=link)
+
+
+def test_sides_that_differ_at_their_end_are_two(workplace: Workplace) -> None:
+    sides = [workplace.file(name, bytes(1024 * 1024) + end) for name, end in (("a.wav", b"1"), ("b.wav", b"2"))]
+    received = workplace.ingest.receive(sides[0], None, second=sides[1])
+    assert received.recording.size_bytes == 2 * (1024 * 1024 + 1)
+
+
+# Metadata -----------------------------------------------------------------------------------------------------
 
 
 def test_metadata_that_comes_late_is_kept(workplace: Workplace) -> None:

@@ -122,6 +122,18 @@ def test_the_language_is_taken_from_metadata_then_from_the_site(workplace: Workp
     assert hear.hear(recording, CallMetadata(language="zh")).conversation.language == "zh"
 
 
+def test_both_files_of_a_call_are_heard_in_their_order(workplace: Workplace) -> None:
+    sides = [
+        workplace.file(name, content) for name, content in (("7-out.wav", b"agent "), ("7-in.wav", b"customer"))
+    ]
+    recording = workplace.ingest.receive(sides[0], None, second=sides[1]).recording
+    swapped = workplace.ingest.receive(sides[1], None, second=sides[0]).recording
+    assert workplace.hear.key(recording, NOTHING) != workplace.hear.key(swapped, NOTHING)
+    workplace.hear.hear(recording, NOTHING)
+    workplace.hear.hear(swapped, NOTHING)
+    assert workplace.decoder.decoded == [b"agent customer", b"customeragent "]
+
+
 def test_silent_audio_is_a_coded_failure(workplace: Workplace) -> None:
     recording = workplace.ingest.receive(workplace.file("a.wav", SILENT), None).recording
     with pytest.raises(InputError) as caught:
