@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     language: Literal["zh", "en"] | None = None
     agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
     max_duration_s: PositiveFloat = 4 * 3600.0
+    max_file_bytes: PositiveInt = 2 * 1024**3
+    min_sample_rate_hz: PositiveInt = 6_000
+    max_sample_rate_hz: PositiveInt = 192_000
+    max_tracks: PositiveInt = 32
+    decode_timeout_s: PositiveFloat = 30.0
+    decode_memory_bytes: int = Field(default=512 * 1024**2, ge=128 * 1024**2)  # the process itself takes 70 MiB
 
     asr_engine: Literal["faster-whisper"] = "faster-whisper"
     asr_model: str = "base"

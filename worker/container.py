@@ -2,7 +2,8 @@
 
 from functools import cached_property, lru_cache
 
-from models.audio import PyAvDecoder
+from models.audio.decoder import RecordingDecoder
+from models.audio.limits import AudioLimits
 from models.registry import transcriber
 from models.text.normalise import PinyinAnnotator
 from models.vad.silero import SileroVad
@@ -47,7 +48,17 @@ class Container:
         return HearRecording(
             units=self.database.unit_of_work,
             blobs=self.blobs,
-            decoder=PyAvDecoder(spool_dir=None, max_duration_s=settings.max_duration_s),
+            decoder=RecordingDecoder(
+                limits=AudioLimits(
+                    max_duration_s=settings.max_duration_s,
+                    max_file_bytes=settings.max_file_bytes,
+                    min_sample_rate_hz=settings.min_sample_rate_hz,
+                    max_sample_rate_hz=settings.max_sample_rate_hz,
+                    max_tracks=settings.max_tracks,
+                    decode_timeout_s=settings.decode_timeout_s,
+                    decode_memory_bytes=settings.decode_memory_bytes,
+                )
+            ),
             detector=SileroVad(),
             transcriber=transcriber(
                 settings.asr_engine,

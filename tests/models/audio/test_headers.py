@@ -10,7 +10,7 @@ import soundfile as sf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.audio_headers import LengthPromise, read_promise
+from models.audio.headers import LengthPromise, read_promise
 
 
 def _wav(*, tag: int = 1, bytes_per_s: int = 16000, size: int = 16000, before: bytes = b"") -> io.BytesIO:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import resource
 import struct
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.audio import PyAvDecoder
+from models.audio.decoder import RecordingDecoder
+from models.audio.limits import AudioLimits
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError, TransientError
 from qa_service.ports import AudioSource
@@ -27,8 +27,8 @@ WHOLE = TimeSpan(0.0, math.inf)
 
 
 @pytest.fixture
-def decoder(tmp_path: Path) -> PyAvDecoder:
-    return PyAvDecoder(spool_dir=tmp_path / "spool")
+def decoder(tmp_path: Path) -> RecordingDecoder:
+    return RecordingDecoder(spool_dir=tmp_path / "spool")
 
 
 def source(path: Path) -> AudioSource:
@@ -46,7 +46,7 @@ def write(path: Path, samples: NDArray[np.float32], *, rate_hz: int = 8000, subt
     return path
 
 
-def fails(decoder: PyAvDecoder, path: Path, code: str) -> InputError:
+def fails(decoder: RecordingDecoder, path: Path, code: str) -> InputError:
     with pytest.raises(InputError) as caught, decoder.decode(source(path)):
         pass
     assert caught.value.code == code
@@ -56,11 +56,19 @@ def fails(decoder: PyAvDecoder, path: Path, code: str) -> InputError:
     return caught.value
 
 
+def python(script: str, *arguments: Path) -> str:
+    """What the script prints, in an interpreter of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 # --- what comes out ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "PCM_U8", "ULAW", "ALAW"])
-def test_samples_at_the_target_rate_pass_unchanged(tmp_path: Path, decoder: PyAvDecoder, subtype: str) -> None:
+def test_samples_at_the_target_rate_pass_unchanged(
+    tmp_path: Path, decoder: RecordingDecoder, subtype: str
+) -> None:
     path = write(tmp_path / "a.wav", noise(0.5, rate_hz=16000), rate_hz=16000, subtype=subtype)
     expected, _ = sf.read(path, dtype="float32", always_2d=True)
     with decoder.decode(source(path)) as audio:
@@ -80,7 +88,7 @@ def test_samples_at_the_target_rate_pass_unchanged(tmp_path: Path, decoder: PyAv
 )  # fmt: skip
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
 def test_an_impulse_stays_at_its_time(
-    tmp_path: Path, decoder: PyAvDecoder, suffix: str, subtype: str | None, tolerance_s: float, rate_hz: int
+    tmp_path: Path, decoder: RecordingDecoder, suffix: str, subtype: str | None, tolerance_s: float, rate_hz: int
 ) -> None:
     samples = np.zeros((rate_hz * 8, 2), np.float32)
     samples[round(1.25 * rate_hz), 0] = 0.9
@@ -94,7 +102,9 @@ def test_an_impulse_stays_at_its_time(
 
 
 @pytest.mark.parametrize("rate_hz", [6000, 8000, 11025, 22050, 44100, 192000])
-def test_any_rate_becomes_16_khz_of_the_same_duration(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -> None:
+def test_any_rate_becomes_16_khz_of_the_same_duration(
+    tmp_path: Path, decoder: RecordingDecoder, rate_hz: int
+) -> None:
     time_s = np.arange(rate_hz * 5) / rate_hz
     tone = (0.5 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
     with decoder.decode(source(write(tmp_path / "a.wav", tone, rate_hz=rate_hz))) as audio:
@@ -105,13 +115,13 @@ def test_any_rate_becomes_16_khz_of_the_same_duration(tmp_path: Path, decoder: P
     np.testing.assert_allclose(read, expected, atol=0.002)
 
 
-def test_loud_samples_are_clipped_not_wrapped(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_loud_samples_are_clipped_not_wrapped(tmp_path: Path, decoder: RecordingDecoder) -> None:
     loud = np.array([1.7, -1.7, 0.0] * 100, np.float32)
     with decoder.decode(source(write(tmp_path / "a.wav", loud, rate_hz=16000, subtype="FLOAT"))) as audio:
         np.testing.assert_allclose(audio.read(0, WHOLE)[:3], [32767 / 32768, -1.0, 0.0])
 
 
-def test_pieces_equal_the_whole(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_pieces_equal_the_whole(tmp_path: Path, decoder: RecordingDecoder) -> None:
     path = write(tmp_path / "a.wav", noise(3.0))
     with decoder.decode(source(path)) as audio:
         whole = audio.read(1, WHOLE)
@@ -127,7 +137,7 @@ def test_pieces_equal_the_whole(tmp_path: Path, decoder: PyAvDecoder) -> None:
         check()
 
 
-def test_spans_are_cut_at_the_ends(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_spans_are_cut_at_the_ends(tmp_path: Path, decoder: RecordingDecoder) -> None:
     with decoder.decode(source(write(tmp_path / "a.wav", noise(1.0)))) as audio:
         np.testing.assert_array_equal(audio.read(0, TimeSpan(-5.0, 0.5)), audio.read(0, TimeSpan(0.0, 0.5)))
         assert len(audio.read(0, TimeSpan(0.75, 9.0))) == 4000
@@ -136,7 +146,7 @@ def test_spans_are_cut_at_the_ends(tmp_path: Path, decoder: PyAvDecoder) -> None
             audio.read(2, WHOLE)
 
 
-def test_tags_in_a_legacy_encoding_are_no_obstacle(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_tags_in_a_legacy_encoding_are_no_obstacle(tmp_path: Path, decoder: RecordingDecoder) -> None:
     title = "客服录音".encode("gb18030")
     info = b"INFOINAM" + struct.pack("<I", len(title)) + title
     data = write(tmp_path / "a.wav", noise(1.0)).read_bytes()
@@ -146,7 +156,7 @@ def test_tags_in_a_legacy_encoding_are_no_obstacle(tmp_path: Path, decoder: PyAv
         assert audio.duration_s == 1.0
 
 
-def test_sound_of_a_video_is_decoded(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_sound_of_a_video_is_decoded(tmp_path: Path, decoder: RecordingDecoder) -> None:
     path = tmp_path / "a.mp4"
     with av.open(path, "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
@@ -163,17 +173,17 @@ def test_sound_of_a_video_is_decoded(tmp_path: Path, decoder: PyAvDecoder) -> No
 # --- what does not ----------------------------------------------------------------------------------------
 
 
-def test_a_missing_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_a_missing_file(tmp_path: Path, decoder: RecordingDecoder) -> None:
     fails(decoder, tmp_path / "a.wav", "file_missing")
     fails(decoder, write(tmp_path / "b.wav", noise(0.1)) / "a.wav", "file_missing")
 
 
-def test_an_empty_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_an_empty_file(tmp_path: Path, decoder: RecordingDecoder) -> None:
     (tmp_path / "a.wav").touch()
     fails(decoder, tmp_path / "a.wav", "file_empty")
 
 
-def test_an_unreadable_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_an_unreadable_file(tmp_path: Path, decoder: RecordingDecoder) -> None:
     fails(decoder, tmp_path, "file_unreadable")
     fails(decoder, Path("a\0.wav"), "file_unreadable")
     path = write(tmp_path / "a.wav", noise(0.1))
@@ -191,13 +201,13 @@ def test_an_unreadable_file(tmp_path: Path, decoder: PyAvDecoder) -> None:
      b"RIFF\xff\xff\xff\xffWAVEfmt ", b"#EXTM3U\n#EXTINF:1,\nother.wav\n", b"ffconcat version 1.0\nfile o.wav\n"],
     ids=["text", "zeros", "random", "one-byte", "header", "hls", "concat"],
 )  # fmt: skip
-def test_what_is_not_audio(tmp_path: Path, decoder: PyAvDecoder, name: str, content: bytes) -> None:
+def test_what_is_not_audio(tmp_path: Path, decoder: RecordingDecoder, name: str, content: bytes) -> None:
     write(tmp_path / "other.wav", noise(1.0))
     (tmp_path / name).write_bytes(content)
     fails(decoder, tmp_path / name, "not_audio")
 
 
-def test_a_video_without_sound(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_a_video_without_sound(tmp_path: Path, decoder: RecordingDecoder) -> None:
     with av.open(tmp_path / "a.mp4", "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width = stream.height = 32
@@ -208,7 +218,7 @@ def test_a_video_without_sound(tmp_path: Path, decoder: PyAvDecoder) -> None:
     fails(decoder, tmp_path / "a.mp4", "no_audio_stream")
 
 
-def test_a_recording_without_samples(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_a_recording_without_samples(tmp_path: Path, decoder: RecordingDecoder) -> None:
     fails(decoder, write(tmp_path / "a.wav", noise(0.0)), "audio_empty")
 
 
@@ -227,7 +237,7 @@ def _hole(data: bytes) -> bytes:
      (".opus", _hole)],
 )  # fmt: skip
 def test_a_damaged_recording_names_the_second(
-    tmp_path: Path, decoder: PyAvDecoder, suffix: str, damage: Callable[[bytes], bytes]
+    tmp_path: Path, decoder: RecordingDecoder, suffix: str, damage: Callable[[bytes], bytes]
 ) -> None:
     path = tmp_path / f"a{suffix}"
     write(path, noise(30.0), subtype="OPUS" if suffix == ".opus" else None)
@@ -238,7 +248,7 @@ def test_a_damaged_recording_names_the_second(
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".ogg", ".opus"])
-def test_trailing_garbage_is_tolerated(tmp_path: Path, decoder: PyAvDecoder, suffix: str) -> None:
+def test_trailing_garbage_is_tolerated(tmp_path: Path, decoder: RecordingDecoder, suffix: str) -> None:
     path = write(tmp_path / f"a{suffix}", noise(20.0), subtype="OPUS" if suffix == ".opus" else None)
     with path.open("ab") as file:
         file.write(np.random.default_rng(1).bytes(3000))
@@ -248,7 +258,7 @@ def test_trailing_garbage_is_tolerated(tmp_path: Path, decoder: PyAvDecoder, suf
 
 @pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_recorder_that_never_wrote_the_length_is_believed_to_the_end(
-    tmp_path: Path, decoder: PyAvDecoder, size: int
+    tmp_path: Path, decoder: RecordingDecoder, size: int
 ) -> None:
     data = bytearray(write(tmp_path / "a.wav", noise(2.0)).read_bytes())
     at = data.index(b"data") + 4
@@ -259,7 +269,7 @@ def test_a_recorder_that_never_wrote_the_length_is_believed_to_the_end(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_samples_that_are_not_numbers(tmp_path: Path, decoder: PyAvDecoder, value: float) -> None:
+def test_samples_that_are_not_numbers(tmp_path: Path, decoder: RecordingDecoder, value: float) -> None:
     samples = noise(6.0)
     samples[8000 * 5 + 3000, 1] = value
     path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
@@ -267,50 +277,55 @@ def test_samples_that_are_not_numbers(tmp_path: Path, decoder: PyAvDecoder, valu
 
 
 def test_too_long(tmp_path: Path) -> None:
-    decoder = PyAvDecoder(spool_dir=tmp_path, max_duration_s=1.5)
+    decoder = RecordingDecoder(spool_dir=tmp_path, limits=AudioLimits(max_duration_s=1.5))
     fails(decoder, write(tmp_path / "a.wav", noise(2.0)), "too_long")
     with decoder.decode(source(write(tmp_path / "b.wav", noise(1.5)))) as audio:
         assert audio.duration_s == 1.5
 
 
-def test_too_many_channels(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_too_many_channels(tmp_path: Path, decoder: RecordingDecoder) -> None:
     fails(decoder, write(tmp_path / "a.wav", noise(0.2, channels=3)), "too_many_channels")
 
 
 @pytest.mark.parametrize("rate_hz", [5999, 192001])
-def test_unsupported_rates(tmp_path: Path, decoder: PyAvDecoder, rate_hz: int) -> None:
+def test_unsupported_rates(tmp_path: Path, decoder: RecordingDecoder, rate_hz: int) -> None:
     fails(decoder, write(tmp_path / "a.wav", noise(1.0), rate_hz=rate_hz), "sample_rate_unsupported")
 
 
 # --- the spool --------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_left_in_the_spool_folder(tmp_path: Path, decoder: PyAvDecoder) -> None:
+def test_nothing_is_left_in_the_spool_folder(tmp_path: Path, decoder: RecordingDecoder) -> None:
     path = write(tmp_path / "a.wav", noise(1.0))
     with decoder.decode(source(path)):
         assert list((tmp_path / "spool").iterdir()) == []  # unlinked from the start: a crash leaves nothing
 
 
-def test_a_full_disk_is_transient(tmp_path: Path, decoder: PyAvDecoder) -> None:
-    path = write(tmp_path / "a.wav", noise(10.0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a write beyond it fails, as on a full disk
-    try:
-        with pytest.raises(TransientError) as caught, decoder.decode(source(path)):
-            pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert caught.value.code == "storage_unavailable"
+def test_a_full_disk_is_transient(tmp_path: Path) -> None:
+    script = """
+        import resource, sys
+        from pathlib import Path
+        from models.audio.decoder import RecordingDecoder
+        from qa_service.errors import TransientError
+        from qa_service.ports import AudioSource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # a write beyond it fails, as on a full disk
+        try:
+            with RecordingDecoder(spool_dir=Path(sys.argv[2])).decode(AudioSource((Path(sys.argv[1]),))):
+                pass
+        except TransientError as error:
+            print(error.code)
+    """
+    assert python(script, write(tmp_path / "a.wav", noise(10.0)), tmp_path) == "storage_unavailable\n"
 
 
 def test_an_unusable_spool_folder_is_transient(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(1.0))
-    with pytest.raises(TransientError), PyAvDecoder(spool_dir=path).decode(source(path)):
+    with pytest.raises(TransientError), RecordingDecoder(spool_dir=path).decode(source(path)):
         pass
 
 
 def test_ffmpeg_does_not_write_to_stderr(
-    tmp_path: Path, decoder: PyAvDecoder, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, decoder: RecordingDecoder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "a.mp3", noise(20.0))
     path.write_bytes(_hole(path.read_bytes()))
@@ -320,24 +335,25 @@ def test_ffmpeg_does_not_write_to_stderr(
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
-    """20 minutes of stereo are 147 MiB as float32 at 16 kHz; decoding may not take a third of that."""
+    """20 minutes of stereo are 147 MiB as float32 at 16 kHz; no process may take a third of that for it."""
     with sf.SoundFile(tmp_path / "a.wav", "w", 8000, 2, "PCM_16") as file:
         for _ in range(20):
             file.write(noise(60.0))
     script = """
         import resource, sys
         from pathlib import Path
-        from models.audio import PyAvDecoder
+        from models.audio.decoder import RecordingDecoder
+        from models.audio.limits import AudioLimits
         from qa_service.domain.timeline import TimeSpan
         from qa_service.ports import AudioSource
+        limits = AudioLimits(decode_memory_bytes=115 * 1024**2)  # interpreter and FFmpeg take about 70 of it
+        decoder = RecordingDecoder(spool_dir=Path(sys.argv[2]), limits=limits)
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         before = peak()
-        with PyAvDecoder(spool_dir=Path(sys.argv[2])).decode(AudioSource((Path(sys.argv[1]),))) as audio:
+        with decoder.decode(AudioSource((Path(sys.argv[1]),))) as audio:
             audio.read(0, TimeSpan(600.0, 630.0))
             print(audio.duration_s, peak() - before)
     """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.wav"), str(tmp_path)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
-    duration_s, growth_mib = map(float, result.stdout.split())
+    duration_s, growth_mib = map(float, python(script, tmp_path / "a.wav", tmp_path).split())
     assert duration_s == 1200.0
     assert growth_mib < 45
