@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     time_zone: str = "Asia/Shanghai"
     filename_template: str | None = None
+    leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
 
     language: Literal["zh", "en"] | None = None
     agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
@@ -67,6 +69,19 @@ class Settings(BaseSettings):
     @classmethod
     def _unknown_channel(cls, value: object) -> object:
         return None if value in ("", "unknown") else value
+
+    @field_validator("leg_suffixes", mode="before")
+    @classmethod
+    def _two_suffixes(cls, value: object) -> object:
+        if value is None or value == "":
+            return None
+        both = value.split(",") if isinstance(value, str) else value
+        ends = [end.strip() for end in both if isinstance(end, str)] if isinstance(both, list | tuple) else []
+        if len(ends) != 2 or not all(ends) or any("/" in end for end in ends):
+            raise ValueError("not two endings of file names without their extension: write them as -out,-in")
+        if ends[0].endswith(ends[1]) or ends[1].endswith(ends[0]):
+            raise ValueError(f"{ends[0]} and {ends[1]} end alike: a name could be either side")
+        return tuple(ends)
 
     @field_validator("time_zone")
     @classmethod

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 some recordings failed, 2 usage or configuration.
 
 import json
 import os
+import re
 import sys
 import time
 from enum import StrEnum
@@ -23,13 +24,16 @@ from qa_service.services import report
 from qa_service.settings import load_settings
 from worker.container import Container
 from worker.container import pack as load_named_pack
-from worker.render import clock, console, progress_bar, result_table, show_call
+from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
 from worker.scoring import Failed, MetadataSources, Scored
 from worker.scoring import score as score_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
+
+
+_UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029]")
 
 
 class OutputFormat(StrEnum):
@@ -77,13 +81,14 @@ def score(
         raise ConfigurationError("nothing_to_score", "no recordings in the given folders: check the paths")
     answers: list[Scored | Failed] = []
     sources = MetadataSources(container, metadata, warn)
+    calls = sources.calls(files)
     with progress_bar(notes) as bar:
-        reading = bar.add_task("receiving", total=len(files))
-        scoring = bar.add_task("scoring", total=len(files), visible=False)
+        reading = bar.add_task("receiving", total=len(calls))
+        scoring = bar.add_task("scoring", total=len(calls), visible=False)
         started, audio_s = time.monotonic(), 0.0
         for answer in score_files(
             container,
-            files,
+            calls,
             metadata=sources,
             pack=pack,
             warn=warn,
@@ -94,14 +99,15 @@ def score(
                 audio_s += answer.conversation.conversation.duration_s
             bar.update(scoring, advance=1, visible=True, audio_s=audio_s)
             answers.append(answer)
-            _log_line(notes, answer, len(answers), len(files), audio_s, time.monotonic() - started)
+            _log_line(notes, answer, len(answers), len(calls), audio_s, time.monotonic() - started)
             if output is OutputFormat.JSON:
                 _write_line(answer)
     if output is OutputFormat.TABLE:
         console().print(result_table(answers))
     failed = [answer for answer in answers if isinstance(answer, Failed)]
     for answer in failed:
-        notes.print(Text(f"{answer.path}: {answer.code}: {answer.message}", style="red"), soft_wrap=True)
+        named = " + ".join(str(path) for path in (answer.path, answer.second_path) if path)
+        notes.print(Text(printable(f"{named}: {answer.code}: {answer.message}"), style="red"), soft_wrap=True)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -127,7 +133,9 @@ def show(
             raise NotFoundError("not_scored", f"{found[0].path} has no evaluation: score it with `qa score`")
         conversation = unit.conversations.get(evaluation.conversation_id).conversation
         metadata = unit.metadata.get(found[0].id)
-    show_call(console(), path=found[0].path, metadata=metadata, conversation=conversation, evaluation=evaluation)
+    second = Path(found[0].second_path) if found[0].second_path else None
+    name = call_name(Path(found[0].path), second)
+    show_call(console(), name=name, metadata=metadata, conversation=conversation, evaluation=evaluation)
 
 
 @database.command()
@@ -148,7 +156,7 @@ class _Warner:
     def __call__(self, message: str) -> None:
         if message not in self._said:
             self._said.add(message)
-            self._notes.print(Text(f"warning: {message}", style="yellow"), soft_wrap=True)
+            self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)
 
 
 def _log_line(
@@ -160,21 +168,28 @@ def _log_line(
     speed = f"{audio_s / elapsed_s:.1f}x real time" if elapsed_s > 0 else ""
     left = clock((total - done) * elapsed_s / done)
     state = answer.code if isinstance(answer, Failed) else clock(answer.conversation.conversation.duration_s)
-    line = f"[{done}/{total}] {answer.path.name} {state}  {audio_s / 3600:.2f} h audio, {speed}, {left} left"
+    name = call_name(answer.path, answer.second_path)
+    line = f"[{done}/{total}] {name} {state}  {audio_s / 3600:.2f} h audio, {speed}, {left} left"
     notes.print(Text(line), soft_wrap=True)
 
 
 def _write_line(answer: Scored | Failed) -> None:
+    second_path = str(answer.second_path) if answer.second_path else None
     if isinstance(answer, Failed):
-        document = report.failed(path=str(answer.path), code=answer.code, message=answer.message)
+        document = report.failed(
+            path=str(answer.path), second_path=second_path, code=answer.code, message=answer.message
+        )
     else:
         document = report.scored(
             path=str(answer.path),
+            second_path=second_path,
             sha256=answer.received.recording.sha256,
             conversation=answer.conversation.conversation,
             evaluation=answer.evaluation,
         )
     text = json.dumps(document, ensure_ascii=False)
+    # JSON leaves these as they are; some readers end a line at them, and terminals obey some.
+    text = _UNSAFE_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     # A path that is not UTF-8 arrives as lone surrogates; they must not end the run.
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()
@@ -187,13 +202,13 @@ def main() -> None:
     except RulePackError as error:
         faults = error.faults or (error.message,)
         for fault in faults:
-            typer.echo(f"{error.code}: {fault}", err=True)
+            typer.echo(printable(f"{error.code}: {fault}"), err=True)
         sys.exit(2)
     except (ConfigurationError, EngineError, InputError) as error:  # InputError: a --metadata that cannot be read
-        typer.echo(str(error), err=True)
+        typer.echo(printable(str(error)), err=True)
         sys.exit(2)
     except QAError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(printable(str(error)), err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader went away (`qa score … | head`): what is scored is stored.

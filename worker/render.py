@@ -1,5 +1,6 @@
 """What people read in a terminal: the result table, a call's dialogue, progress."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,25 @@ PLAIN_WIDTH = 140  # a pipe has no width of its own
 _COLOUR = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
 _RANK = {severity: rank for rank, severity in enumerate((Severity.CRITICAL, Severity.MAJOR, Severity.MINOR))}
 _ROLE_COLOUR = {SpeakerRole.AGENT: "cyan", SpeakerRole.CUSTOMER: "green"}
+
+
+# What moves a cursor, colours a terminal, breaks a line or reverses a text; and bytes that are no text.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """``text`` on one line that no terminal obeys: file names may hold anything but a slash."""
+    return _UNPRINTABLE.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    byte = ord(character) - 0xDC00  # how Python reads a byte that is not UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else character.encode("unicode_escape").decode()
+
+
+def call_name(path: Path, second: Path | None) -> str:
+    """A call's file name, or both of them."""
+    return printable(path.name if second is None else f"{path.name} + {second.name}")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -64,13 +84,14 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
     table.add_column("What broke, and where", ratio=9)
     table.add_column("Needs a look", ratio=4)
     for answer in answers:
+        name = call_name(answer.path, answer.second_path)
         if isinstance(answer, Failed):
-            reason = Text(f"{answer.code}: {answer.message}", style="red")
-            table.add_row(Text(answer.path.name), "", "", Text("failed", style="red"), reason, "")
+            reason = Text(f"{answer.code}: {printable(answer.message)}", style="red")
+            table.add_row(Text(name), "", "", Text("failed", style="red"), reason, "")
             continue
         results = sorted(answer.evaluation.results, key=lambda r: _RANK[r.severity])
         table.add_row(
-            Text(answer.path.name),
+            Text(name),
             Text(agent_name(answer.received.metadata)),
             clock(answer.conversation.conversation.duration_s),
             score_text(answer.evaluation),
@@ -81,7 +102,7 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
 
 
 def agent_name(metadata: CallMetadata) -> str:
-    return metadata.agent_name or metadata.agent_id or "–"
+    return printable(metadata.agent_name or metadata.agent_id or "–")
 
 
 def _lines(texts: Sequence[Text]) -> Group | Text:
@@ -101,12 +122,15 @@ def _doubtful(result: RuleResult) -> Text:
 
 
 def show_call(
-    target: Console, *, path: str, metadata: CallMetadata, conversation: Conversation, evaluation: StoredEvaluation
+    target: Console,
+    *,
+    name: str,
+    metadata: CallMetadata,
+    conversation: Conversation,
+    evaluation: StoredEvaluation,
 ) -> None:
     """Print one call: head, dialogue with findings in place, rules that applied."""
-    target.print(
-        Text(f"{Path(path).name}  {clock(conversation.duration_s)}  agent {agent_name(metadata)}", "bold")
-    )
+    target.print(Text(f"{name}  {clock(conversation.duration_s)}  agent {agent_name(metadata)}", "bold"))
     card = evaluation.evaluation
     target.print(
         Text("score "),

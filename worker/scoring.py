@@ -12,9 +12,10 @@ from pathlib import Path
 from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
 from qa_service.adapters.filename_template import FilenameTemplate
 from qa_service.adapters.metadata_fields import merge
+from qa_service.adapters.pairing import CallFiles, legs_of, pair
 from qa_service.adapters.processes import is_dead
 from qa_service.domain.call import CallMetadata
-from qa_service.errors import QAError, TransientError
+from qa_service.errors import InputError, QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from worker.container import Container
@@ -24,10 +25,13 @@ POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Scored:
+    """A scored call. ``second_path``: the other file of a call in two."""
+
     path: Path
     received: Received
     conversation: StoredConversation
     evaluation: StoredEvaluation
+    second_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Failed:
     path: Path
     code: str
     message: str
+    second_path: Path | None = None
 
 
 class MetadataSources:
@@ -43,6 +48,7 @@ class MetadataSources:
     def __init__(self, container: Container, sidecar: Path | None, warn: Callable[[str], None]) -> None:
         settings = container.settings
         self._zone = settings.zone
+        self._suffixes = settings.leg_suffixes
         self._warn = warn
         self._given = self._load(sidecar) if sidecar else None
         self._found: dict[Path, Sidecar | QAError | None] = {}
@@ -52,24 +58,49 @@ class MetadataSources:
             else None
         )
 
-    def of(self, path: Path) -> CallMetadata | None:
-        """Metadata of one recording. Raises InputError when its sidecar contradicts itself or is unreadable."""
-        sidecar = self._given or self._beside(path)
-        known = sidecar.lookup(path) if sidecar else None
-        named = self._template.parse(path) if self._template else None
+    def calls(self, files: Sequence[Path]) -> list[CallFiles]:
+        """Which of the files are one call: by the sidecar, else by the site's suffixes."""
+        return pair(files, sides=self._sides)
+
+    def of(self, call: CallFiles) -> CallMetadata | None:
+        """Metadata of one call. Raises InputError when its sidecar contradicts itself or is unreadable."""
+        known = self._known(call)
+        legs = legs_of(call.path, self._suffixes) if self._suffixes and call.second else None
+        named = self._template.parse(legs.common if legs else call.path) if self._template else None
         if known is None or named is None:
             return known or named
         return merge(known, named)
 
-    def check(self, paths: Sequence[Path]) -> None:
+    def check(self, calls: Sequence[CallFiles]) -> None:
         """Warn of rows in the named sidecar that belong to none of the recordings: a mistyped name, most likely.
 
         A sidecar found beside the recordings may well tell of others that are not scored now.
         """
-        unmatched = self._given.unmatched(paths) if self._given else ()
+        unmatched = self._given.unmatched([path for call in calls for path in call.paths]) if self._given else ()
         if unmatched:
             named = ", ".join(unmatched[:3]) + (", …" if len(unmatched) > 3 else "")
             self._warn(f"metadata rows that belong to none of these recordings ({len(unmatched)}): {named}")
+
+    def _sides(self, file: Path) -> tuple[Path, Path] | None:
+        sidecar = self._given or self._beside(file)
+        told = sidecar.sides(file) if sidecar else None
+        legs = legs_of(file, self._suffixes) if self._suffixes and told is None else None
+        return (legs.first, legs.second) if legs else told
+
+    def _known(self, call: CallFiles) -> CallMetadata | None:
+        rows = [
+            row
+            for path in call.paths
+            if (sidecar := self._given or self._beside(path)) and (row := sidecar.lookup(path)) is not None
+        ]
+        if len(rows) == 2 and rows[0] != rows[1]:
+            raise InputError(
+                "metadata_conflict",
+                f"the metadata of {' and '.join(path.name for path in call.paths)}, the two files of one call, "
+                "is not the same: keep one row",
+                path=str(call.path),
+            )
+        return rows[0] if rows else None
 
     def _beside(self, path: Path) -> Sidecar | None:
         folder = path.parent
@@ -93,51 +124,60 @@ class MetadataSources:
 
 @dataclass(frozen=True, slots=True)
 class _Queued:
-    path: Path
+    call: CallFiles
     received: Received
     job: Job
 
 
 def score(
     container: Container,
-    paths: Sequence[Path],
+    calls: Sequence[CallFiles],
     *,
     metadata: MetadataSources,
     pack: str | None,
     warn: Callable[[str], None],
     on_received: Callable[[Path, int], None],
 ) -> Iterator[Scored | Failed]:
-    """Score ``paths``, yielding one answer a path in the order given.
+    """Score ``calls``, yielding one answer a call in the order given.
 
-    ``on_received`` is told each path and its size in bytes (0 when it could not be read) before any is scored.
+    ``on_received`` is told each call's path and its size in bytes (0 when it could not be read) before any is
+    scored.
     """
-    metadata.check(paths)
+    metadata.check(calls)
     queued: list[_Queued | Failed] = []
     first_path: dict[int, Path] = {}
-    for path in paths:
-        answer = _receive(container, path, metadata, pack)
+    for call in calls:
+        answer = _receive(container, call, metadata, pack)
         if isinstance(answer, _Queued):
-            twin = first_path.setdefault(answer.received.recording.id, path)
-            if twin != path:
-                warn(f"{path} holds the same bytes as {twin}: scored as one recording")
+            twin = first_path.setdefault(answer.received.recording.id, call.path)
+            if twin != call.path:
+                warn(f"{call.path} holds the same bytes as {twin}: scored as one recording")
         queued.append(answer)
-        on_received(path, answer.received.recording.size_bytes if isinstance(answer, _Queued) else 0)
+        on_received(call.path, answer.received.recording.size_bytes if isinstance(answer, _Queued) else 0)
     for answer in queued:
         yield answer if isinstance(answer, Failed) else _finish(container, answer)
 
 
-def _receive(container: Container, path: Path, metadata: MetadataSources, pack: str | None) -> _Queued | Failed:
+def _receive(
+    container: Container, call: CallFiles, metadata: MetadataSources, pack: str | None
+) -> _Queued | Failed:
     try:
-        received = container.ingest.receive(path, metadata.of(path))
-        return _Queued(path, received, container.jobs.enqueue(received.recording, received.metadata, pack=pack))
+        if call.fault is not None:
+            raise call.fault
+        received = container.ingest.receive(call.path, metadata.of(call), second=call.second)
+        return _Queued(call, received, container.jobs.enqueue(received.recording, received.metadata, pack=pack))
     except QAError as error:
-        return Failed(path, error.code, error.message)
+        return _failed(call, error.code, error.message)
+
+
+def _failed(call: CallFiles, code: str | None, message: str | None) -> Failed:
+    return Failed(call.path, code or "internal_error", message or "", call.second)
 
 
 def _finish(container: Container, queued: _Queued) -> Scored | Failed:
     """Run the job until it is done, here or in another process that holds it."""
     transient = 0
-    job = queued.job
+    call, job = queued.call, queued.job
     while True:
         attempts = job.attempts
         try:
@@ -147,17 +187,17 @@ def _finish(container: Container, queued: _Queued) -> Scored | Failed:
             job = container.jobs.run(job.id)
             if job.state is JobState.DONE:
                 conversation, evaluation = container.jobs.result(job)
-                return Scored(queued.path, queued.received, conversation, evaluation)
+                return Scored(call.path, queued.received, conversation, evaluation, call.second)
         except TransientError as error:  # the store's trouble, which says nothing about the recording
             transient += 1
             if transient > container.settings.transient_retries:
-                return Failed(queued.path, error.code, error.message)
+                return _failed(call, error.code, error.message)
         except QAError as error:
-            return Failed(queued.path, error.code, error.message)
+            return _failed(call, error.code, error.message)
         if job.state is JobState.FAILED:
-            return Failed(queued.path, job.error_code or "internal_error", job.error_message or "")
+            return _failed(call, job.error_code, job.error_message)
         if job.attempts > attempts and job.state is JobState.QUEUED:
             transient += 1
             if transient > container.settings.transient_retries:
-                return Failed(queued.path, job.error_code or "transient", job.error_message or "")
+                return _failed(call, job.error_code, job.error_message)
         time.sleep(POLL_S)

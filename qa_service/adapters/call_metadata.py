@@ -26,7 +26,7 @@ from qa_service.errors import InputError
 
 __all__ = ["Sidecar", "find_sidecar", "load_sidecar", "merge"]
 
-_COLUMNS = frozenset({"file", *ALLOWED_FORMS})
+_COLUMNS = frozenset({"file", "second_file", *ALLOWED_FORMS})
 _SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json")
 
 
@@ -61,12 +61,18 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the sidecar says about one file. ``conflict`` names the columns that its rows disagree on."""
+    """What the sidecar says about one call, by its (first) file.
+
+    ``second_files``: the files of the other side, more than one when rows disagree. ``conflict`` names the columns
+    that rows disagree on; ``pair_fault`` says what is wrong with the second file.
+    """
 
     file: str
     places: tuple[str, ...]
     metadata: CallMetadata
+    second_files: tuple[str, ...] = ()
     conflict: tuple[str, ...] = ()
+    pair_fault: str = ""
 
 
 class Sidecar:
@@ -76,9 +82,13 @@ class Sidecar:
         self.path = path
         self.warnings = warnings
         self._entries = entries
+        self._firsts = _by_second(entries, path)
         self._keys_by_name: dict[str, list[str]] = {}
         for key in entries:
             self._keys_by_name.setdefault(posixpath.basename(key), []).append(key)
+        self._seconds_by_name: dict[str, list[str]] = {}
+        for key in self._firsts:
+            self._seconds_by_name.setdefault(posixpath.basename(key), []).append(key)
 
     def lookup(self, recording_path: Path) -> CallMetadata | None:
         """Metadata of a recording, None when the sidecar does not know it.
@@ -93,6 +103,70 @@ class Sidecar:
         if key is None:
             return None
         entry = self._entries[key]
+        self._raise_conflict(entry)
+        return entry.metadata
+
+    def sides(self, recording_path: Path) -> tuple[Path, Path] | None:
+        """The two files of the call that a recording is one side of; None when it is a call by itself.
+
+        Both names are relative to the sidecar. Where no file lies at its path, and the recording was found by its
+        base name, the other one is looked for beside it, likewise by its base name.
+
+        Raises:
+            InputError: ``pair_invalid``, or ``metadata_conflict`` when rows name different second files.
+        """
+        key = self._match(recording_path)
+        entry = self._entries.get(key) if key is not None else None
+        if key is not None and entry is not None and (entry.second_files or entry.pair_fault):
+            self._raise_pair_fault(entry)
+            by_name = key != self._key_of(recording_path)
+            return recording_path, self._locate(entry.second_files[0], recording_path, by_name=by_name)
+        second_key = self._match_second(recording_path)
+        if second_key is None:
+            return None
+        entry = self._entries[self._firsts[second_key][0]]
+        by_name = second_key != self._key_of(recording_path)
+        first = self._locate(entry.file, recording_path, by_name=by_name)
+        if by_name and not os.path.lexists(first):
+            return None  # another file of that base name
+        self._raise_pair_fault(entry)
+        return first, recording_path
+
+    def unmatched(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """The ``file`` values, in the sidecar's order, of rows that belong to none of these recordings."""
+        matched = {self._match(path) for path in paths}
+        return tuple(entry.file for key, entry in self._entries.items() if key not in matched)
+
+    def _key_of(self, recording_path: Path) -> str:
+        return _key(os.path.abspath(recording_path), self.path)  # noqa: PTH100 - links keep their own names
+
+    def _match(self, recording_path: Path) -> str | None:
+        key = self._key_of(recording_path)
+        if key in self._entries:
+            return key
+        # The second file of a row is not a namesake of another's first.
+        return None if key in self._firsts else self._same_name(key, self._keys_by_name)
+
+    def _match_second(self, recording_path: Path) -> str | None:
+        key = self._key_of(recording_path)
+        return key if key in self._firsts else self._same_name(key, self._seconds_by_name)
+
+    def _same_name(self, key: str, keys_by_name: Mapping[str, list[str]]) -> str | None:
+        same_name = keys_by_name.get(posixpath.basename(key), [])
+        # day1/0001.wav must not lend its agent to day2/0001.wav.
+        if len(same_name) != 1 or os.path.lexists(self.path.parent / same_name[0]):
+            return None
+        return same_name[0]
+
+    def _locate(self, file: str, beside: Path, *, by_name: bool) -> Path:
+        """The path of a file that the sidecar names, whether it exists or not."""
+        spelled = file.replace("\\", "/")
+        folder, name = (beside.parent, posixpath.basename(spelled)) if by_name else (self.path.parent, spelled)
+        # The disk keeps the characters as they were written, composed or not.
+        forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
+        return next((path for form in forms if os.path.lexists(path := folder / form)), folder / name)
+
+    def _raise_conflict(self, entry: _Entry) -> None:
         if entry.conflict:
             raise InputError(
                 "metadata_conflict",
@@ -100,22 +174,25 @@ class Sidecar:
                 f"({', '.join(entry.conflict)}): keep one of them",
                 path=str(self.path),
             )
-        return entry.metadata
 
-    def unmatched(self, paths: Iterable[Path]) -> tuple[str, ...]:
-        """The ``file`` values, in the sidecar's order, of rows that belong to none of these recordings."""
-        matched = {self._match(path) for path in paths}
-        return tuple(entry.file for key, entry in self._entries.items() if key not in matched)
+    def _raise_pair_fault(self, entry: _Entry) -> None:
+        if len(entry.second_files) > 1:
+            self._raise_conflict(entry)
+        if entry.pair_fault:
+            raise InputError(
+                "pair_invalid",
+                f"{self.path.name} {' and '.join(entry.places)}: {entry.pair_fault}",
+                path=str(self.path),
+            )
 
-    def _match(self, recording_path: Path) -> str | None:
-        key = _key(os.path.abspath(recording_path), self.path)  # noqa: PTH100 - links keep their own names
-        if key in self._entries:
-            return key
-        same_name = self._keys_by_name.get(posixpath.basename(key), [])
-        # day1/0001.wav must not lend its agent to day2/0001.wav.
-        if len(same_name) != 1 or os.path.lexists(self.path.parent / same_name[0]):
-            return None
-        return same_name[0]
+
+def _by_second(entries: Mapping[str, _Entry], sidecar: Path) -> dict[str, list[str]]:
+    """Keys of the calls that each second file is named for."""
+    firsts: dict[str, list[str]] = {}
+    for key, entry in entries.items():
+        for second in entry.second_files:
+            firsts.setdefault(_key(second, sidecar), []).append(key)
+    return firsts
 
 
 class _Builder:
@@ -129,6 +206,7 @@ class _Builder:
     def build(self, rows: Iterable[_Row]) -> Sidecar:
         for row in rows:
             self._add(row)
+        self._check_pairs()
         return Sidecar(self._path, self._entries, tuple(self._warnings))
 
     def _warn(self, code: str, place: str, message: str) -> None:
@@ -140,17 +218,44 @@ class _Builder:
             self._warn("metadata_invalid", row.place, f"{row.fault}; the row is left out")
             return
         file = row.values.get("file")
-        if not isinstance(file, str) or not file.strip() or "\0" in file:
+        if not isinstance(file, str) or not file.strip() or not _is_path(file):
             self._warn("metadata_invalid", row.place, f"column file: {file!r} is not a path; the row is left out")
             return
         known = {column: value for column, value in row.values.items() if column in ALLOWED_FORMS}
         metadata, faults = parse_fields(known, time_zone=self._time_zone)
         for fault in faults:
             self._warn("metadata_invalid", row.place, f"{fault}; treated as unknown")
-        entry = _Entry(file.strip(), (row.place,), dataclasses.replace(metadata, extra=self._extra(row)))
+        metadata = dataclasses.replace(metadata, extra=self._extra(row))
+        entry = self._with_second(_Entry(file.strip(), (row.place,), metadata), row.values.get("second_file"))
         key = _key(entry.file, self._path)
         earlier = self._entries.get(key)
         self._entries[key] = entry if earlier is None else self._joined(earlier, entry)
+
+    def _with_second(self, entry: _Entry, second: object) -> _Entry:
+        if second is None or (isinstance(second, str) and not second.strip()):
+            return entry
+        if not isinstance(second, str) or not _is_path(second):
+            # Unlike other columns, this one must not become unknown: half of the call would be scored.
+            return dataclasses.replace(entry, pair_fault=f"second_file {second!r} is not a path: correct it")
+        return dataclasses.replace(entry, second_files=(second.strip(),))
+
+    def _check_pairs(self) -> None:
+        firsts = _by_second(self._entries, self._path)
+        for key, entry in self._entries.items():
+            for second in entry.second_files:
+                fault = self._pair_fault(key, _key(second, self._path), firsts)
+                if fault:
+                    self._entries[key] = dataclasses.replace(entry, pair_fault=f"{second!r} {fault}")
+
+    def _pair_fault(self, key: str, second_key: str, firsts: Mapping[str, list[str]]) -> str:
+        if second_key == key:
+            return "is both files of the call: name the file of the other side"
+        if len(firsts[second_key]) > 1:
+            return "is the second file of more than one call: correct second_file"
+        other = self._entries.get(second_key)
+        if (other and other.second_files) or key in firsts:
+            return "stands in a chain of second files: keep the row whose file is channel 0"
+        return ""
 
     def _extra(self, row: _Row) -> tuple[tuple[str, str], ...]:
         extra: dict[str, str] = {}
@@ -187,10 +292,18 @@ class _Builder:
             for field in dataclasses.fields(CallMetadata)
             if getattr(earlier.metadata, field.name) != getattr(later.metadata, field.name)
         )
+        if (earlier.second_files, earlier.pair_fault) != (later.second_files, later.pair_fault):
+            differing += ("second_file",)
         if not differing and not earlier.conflict:
             self._warn("metadata_duplicate", later.places[0], f"repeats {earlier.places[0]}; ignored")
         conflict = tuple(dict.fromkeys(earlier.conflict + differing))
-        return dataclasses.replace(earlier, places=places, conflict=conflict)
+        return dataclasses.replace(
+            earlier,
+            places=places,
+            conflict=conflict,
+            second_files=tuple(dict.fromkeys(earlier.second_files + later.second_files)),
+            pair_fault=earlier.pair_fault or later.pair_fault,
+        )
 
 
 def _key(file: str, sidecar: Path) -> str:
@@ -200,6 +313,14 @@ def _key(file: str, sidecar: Path) -> str:
         folder = os.path.abspath(sidecar.parent)  # noqa: PTH100 - links keep their own names
         return posixpath.relpath(spelled, unicodedata.normalize("NFC", folder))
     return posixpath.normpath(spelled)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")  # JSON can hold halves of characters, file names cannot
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _unreadable(path: Path, fault: str, remedy: str) -> InputError:

@@ -23,10 +23,19 @@ def discover(paths: Iterable[Path]) -> list[Path]:
     walked: set[str] = set()
     for path in paths:
         for file in _walk(path, walked) if _is_dir(path) else (path,):
-            # The folder's real path and the file's own name: two links to one folder are one place, while a
-            # link to a file is a name of its own, which the metadata may use.
-            found.setdefault(os.path.join(os.path.realpath(file.parent), file.name), file)  # noqa: PTH118
+            found.setdefault(place(file), file)
     return list(found.values())
+
+
+def place(file: Path) -> str:
+    """Where a file lies: its folder's real path and its own name.
+
+    Two links to one folder are one place, while a link to a file is a name of its own, which the metadata may use.
+    """
+    try:
+        return os.path.join(os.path.realpath(file.parent), file.name)  # noqa: PTH118
+    except ValueError:  # a name that this file system cannot have
+        return str(file)
 
 
 def _walk(folder: Path, walked: set[str]) -> Iterator[Path]:

@@ -13,11 +13,14 @@ from qa_service.domain.scoring import Evaluation
 from qa_service.ports import StoredEvaluation
 
 
-def scored(*, path: str, sha256: str, conversation: Conversation, evaluation: StoredEvaluation) -> dict[str, Any]:
-    """One line of ``qa score --format json`` for a scored recording."""
+def scored(
+    *, path: str, second_path: str | None, sha256: str, conversation: Conversation, evaluation: StoredEvaluation
+) -> dict[str, Any]:
+    """One line of ``qa score --format json`` for a scored recording; ``second_path`` of a call in two files."""
     return {
         "recording": {
             "path": path,
+            "second_path": second_path,
             "sha256": sha256,
             "duration_s": _ms(conversation.duration_s),
             "channels": len(conversation.speech),
@@ -50,10 +53,10 @@ def scored(*, path: str, sha256: str, conversation: Conversation, evaluation: St
     }
 
 
-def failed(*, path: str, code: str, message: str) -> dict[str, Any]:
+def failed(*, path: str, second_path: str | None, code: str, message: str) -> dict[str, Any]:
     """One line of ``qa score --format json`` for a recording that could not be scored."""
     return {
-        "recording": {"path": path},
+        "recording": {"path": path, "second_path": second_path},
         "status": "failed",
         "error": {"code": code, "message": message},
         "conversation": None,

@@ -71,6 +71,22 @@ def test_the_agents_channel_may_be_unknown(monkeypatch: pytest.MonkeyPatch, valu
     assert load_settings().agent_channel is None
 
 
+def test_the_endings_of_a_calls_two_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings().leg_suffixes is None
+    (tmp_path / "qa.toml").write_text('leg_suffixes = ["_a", "_b"]\n')
+    assert load_settings().leg_suffixes == ("_a", "_b")
+    monkeypatch.setenv("QA_LEG_SUFFIXES", " -out, -in")
+    assert load_settings().leg_suffixes == ("-out", "-in")
+    monkeypatch.setenv("QA_LEG_SUFFIXES", "")
+    assert load_settings().leg_suffixes is None
+
+
+@pytest.mark.parametrize("value", ["-out", "-out,", ",", "a,b,c", "-in,-in", "n,-in", "out/,in/"])
+def test_endings_that_tell_no_two_files_apart(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("QA_LEG_SUFFIXES", value)
+    assert "QA_LEG_SUFFIXES" in fault()
+
+
 def test_every_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "QA_AGENT_CHANNEL": "2",

@@ -14,12 +14,20 @@ from worker.container import Container
 class FakeContainer(Container):
     """One process's objects on the data directory ``folder``."""
 
-    def __init__(self, folder: Path, *, filename_template: str | None = None, transient_retries: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        filename_template: str | None = None,
+        leg_suffixes: tuple[str, str] | None = None,
+        transient_retries: int = 1,
+    ) -> None:
         super().__init__(
             Settings(
                 data_dir=folder,
                 database_url=f"sqlite:///{folder / 'qa.db'}",
                 filename_template=filename_template,
+                leg_suffixes=leg_suffixes,
                 transient_retries=transient_retries,
             )
         )

@@ -16,7 +16,7 @@ from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.ports import StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from tests.builders import AGENT, CUSTOMER, conversation, utterance
-from worker.render import clock, result_table, show_call
+from worker.render import call_name, clock, printable, result_table, show_call
 from worker.scoring import Failed, Scored
 
 
@@ -93,7 +93,8 @@ def table(*answers: Scored | Failed) -> str:
 
 def call(stored: StoredEvaluation, heard: Conversation = CALL, path: str = "calls/a.wav") -> str:
     console = Console(file=io.StringIO(), width=160)
-    show_call(console, path=path, metadata=CallMetadata(agent_id="8023"), conversation=heard, evaluation=stored)
+    name = call_name(Path(path), None)
+    show_call(console, name=name, metadata=CallMetadata(agent_id="8023"), conversation=heard, evaluation=stored)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -144,6 +145,33 @@ def test_names_are_no_markup(name: str) -> None:
     )
     assert text.count(name) == 5
     assert call(evaluation(replace(BROKEN, title=name)), path=f"calls/{name}").count(name) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\x1b[2J\x1b]0;x\x07.wav", "\\x1b[2J\\x1b]0;x\\x07.wav"),
+        ("a\nb\r.wav", "a\\nb\\r.wav"),
+        ("\x9b31m.wav", "\\x9b31m.wav"),
+        ("a\u2028\u202egpj.wav", "a\\u2028\\u202egpj.wav"),
+        ("b\udcff.wav", "b\\xff.wav"),
+        ("录音 1.wav", "录音 1.wav"),
+    ],
+)
+def test_names_move_no_cursor(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    text = table(
+        replace(scored(evaluation(FINE), name=name), second_path=Path(name)),
+        Failed(Path(name), "not_audio", f"{name} is no audio"),
+    )
+    assert text.count(shown) == 4
+    assert not set(text) & set("\x1b\x07\r\x9b\u2028\u202e")
+
+
+def test_a_call_of_two_files_is_called_by_both() -> None:
+    assert "1-out.wav + 1-in.wav" in table(
+        replace(scored(evaluation(FINE), name="1-out.wav"), second_path=Path("calls/1-in.wav"))
+    )
 
 
 def test_a_call_with_its_findings_in_place() -> None:

@@ -52,7 +52,8 @@ def run(
 ) -> list[Scored | Failed]:
     warn = [].append if said is None else said.append
     sources = MetadataSources(container, sidecar, warn)
-    return list(score(container, paths, metadata=sources, pack=None, warn=warn, on_received=lambda *_: None))
+    calls = sources.calls(paths)
+    return list(score(container, calls, metadata=sources, pack=None, warn=warn, on_received=lambda *_: None))
 
 
 def summary(answers: Sequence[Scored | Failed]) -> list[tuple[str, str]]:
@@ -95,7 +96,7 @@ def test_every_path_is_reported_as_received_before_any_is_scored(container: Fake
     sources = MetadataSources(container, None, events.append)
     answers = score(
         container,
-        paths,
+        sources.calls(paths),
         metadata=sources,
         pack=None,
         warn=events.append,
@@ -129,7 +130,14 @@ def test_a_pack_that_was_asked_for(container: FakeContainer, calls: Path) -> Non
     paths = [file(calls, "a.wav", b"call")]
     sources = MetadataSources(container, None, print)
     answers = list(
-        score(container, paths, metadata=sources, pack="rules-en", warn=print, on_received=lambda *_: None)
+        score(
+            container,
+            sources.calls(paths),
+            metadata=sources,
+            pack="rules-en",
+            warn=print,
+            on_received=lambda *_: None,
+        )
     )
     assert isinstance(answers[0], Scored)
     assert answers[0].evaluation.pack == "rules-en"
@@ -257,6 +265,100 @@ def test_warnings_of_a_sidecar_are_passed_on(container: FakeContainer, calls: Pa
     run(container, [file(calls, "a.wav", b"1"), file(calls, "b.wav", b"2")], said=said)
     assert len(said) == 1
     assert "agent_channel" in said[0]
+
+
+# Two files, one call ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def legs(tmp_path: Path) -> Iterator[FakeContainer]:
+    """A site whose recorder writes X-out.wav and X-in.wav."""
+    container = FakeContainer(
+        tmp_path / "data", leg_suffixes=("-out", "-in"), filename_template="{agent_id}_{direction}"
+    )
+    yield container
+    container.database.dispose()
+
+
+def test_a_row_with_a_second_file(container: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,second_file,agent_id\nb.wav,a.wav,8023\n", "utf-8")
+    paths = [file(calls, name, name.encode()) for name in ("a.wav", "b.wav", "c.wav")]
+    answers = run(container, paths)
+    assert summary(answers) == [("b.wav", "scored"), ("c.wav", "scored")]
+    assert answers[0].second_path == paths[0]
+    assert metadata_of(answers[0]).agent_id == "8023"
+    assert container.workplace.transcriber.heard == [b"b.wava.wav", b"c.wav"]
+    assert container.workplace.count(RecordingRow) == 2
+
+
+@pytest.mark.parametrize("named", ["7-out.wav", "7-in.wav"])
+def test_either_file_on_the_command_line_is_the_call(legs: FakeContainer, calls: Path, named: str) -> None:
+    for name in ("7-out.wav", "7-in.wav"):
+        file(calls, name, name.encode())
+    (answer,) = run(legs, [calls / named])
+    assert (answer.path, answer.second_path) == (calls / "7-out.wav", calls / "7-in.wav")
+    assert legs.workplace.transcriber.heard == [b"7-out.wav7-in.wav"]
+
+
+def test_a_lone_leg_is_not_scored(legs: FakeContainer, calls: Path) -> None:
+    paths = [file(calls, name, name.encode()) for name in ("7-out.wav", "8-in.wav", "9.wav")]
+    answers = run(legs, paths)
+    assert summary(answers) == [("7-out.wav", "side_missing"), ("8-out.wav", "side_missing"), ("9.wav", "scored")]
+    assert [answer.message.split(",")[0] for answer in answers if isinstance(answer, Failed)] == [
+        str(calls / "7-in.wav"),
+        str(calls / "8-out.wav"),
+    ]
+    assert len(legs.workplace.stored_blobs()) == legs.workplace.count(RecordingRow) == 1
+    file(calls, "7-in.wav", b"came later")
+    assert summary(run(legs, paths))[0] == ("7-out.wav", "scored")
+
+
+def test_the_name_of_a_call_without_its_endings(legs: FakeContainer, calls: Path) -> None:
+    paths = [file(calls, f"8023_inbound-{side}.wav", side.encode()) for side in ("out", "in")]
+    (answer,) = run(legs, paths)
+    assert metadata_of(answer) == CallMetadata(agent_id="8023", direction=Direction.INBOUND)
+
+
+@pytest.mark.parametrize("row", ["7-out.wav", "7-in.wav", "7-out.wav,8023\n7-in.wav"])
+def test_the_row_of_either_leg(legs: FakeContainer, calls: Path, row: str) -> None:
+    (calls / "call_metadata.csv").write_text(f"file,agent_id\n{row},8023\n", "utf-8")
+    paths = [file(calls, f"7-{side}.wav", side.encode()) for side in ("out", "in")]
+    (answer,) = run(legs, paths)
+    assert metadata_of(answer).agent_id == "8023"
+
+
+def test_rows_of_the_legs_that_disagree(legs: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,agent_id\n7-out.wav,8023\n7-in.wav,9000\n", "utf-8")
+    paths = [file(calls, f"7-{side}.wav", side.encode()) for side in ("out", "in")]
+    assert summary(run(legs, paths)) == [("7-out.wav", "metadata_conflict")]
+    assert legs.workplace.stored_blobs() == []
+
+
+def test_the_row_wins_over_the_endings(legs: FakeContainer, calls: Path) -> None:
+    """Swapped: the agent is on channel 0, whatever the recorder calls it."""
+    (calls / "call_metadata.csv").write_text("file,second_file\n7-in.wav,7-out.wav\n", "utf-8")
+    paths = [file(calls, f"7-{side}.wav", side.encode()) for side in ("out", "in")]
+    assert [answer.path.name for answer in run(legs, paths)] == ["7-in.wav"]
+    assert legs.workplace.transcriber.heard == [b"inout"]
+
+
+def test_a_row_against_the_endings(legs: FakeContainer, calls: Path) -> None:
+    (calls / "call_metadata.csv").write_text("file,second_file\n7-out.wav,z.wav\n", "utf-8")
+    paths = [file(calls, name, name.encode()) for name in ("7-in.wav", "7-out.wav", "z.wav", "fine.wav")]
+    answers = run(legs, paths)
+    assert summary(answers) == [
+        ("7-out.wav", "pair_invalid"),
+        ("7-out.wav", "pair_invalid"),
+        ("fine.wav", "scored"),
+    ]
+    assert len(legs.workplace.stored_blobs()) == 1
+
+
+def test_rows_of_a_named_sidecar_may_name_second_files(container: FakeContainer, calls: Path) -> None:
+    sidecar = file(calls, "rows.csv", b"file,second_file\na.wav,b.wav\n")
+    said: list[str] = []
+    answers = run(container, [file(calls, "a.wav", b"1"), file(calls, "b.wav", b"2")], sidecar=sidecar, said=said)
+    assert (summary(answers), said) == ([("a.wav", "scored")], [])
 
 
 # Several workers --------------------------------------------------------------------------------------------

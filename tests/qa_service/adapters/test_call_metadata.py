@@ -1,5 +1,6 @@
 """Sidecars: whose row it is, what a bad one costs, what cannot be read at all."""
 
+import contextlib
 import json
 import unicodedata
 from datetime import datetime
@@ -231,6 +232,98 @@ def test_there_is_no_sidecar_beside_a_path_that_cannot_be(tmp_path: Path) -> Non
     assert find_sidecar(tmp_path / ("a" * 300)) is None
 
 
+# --- two files of one call --------------------------------------------------------------------------------
+
+
+def refused_pair(sidecar: Sidecar, path: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        sidecar.sides(path)
+    return caught.value
+
+
+def test_either_file_names_the_call(tmp_path: Path) -> None:
+    sidecar = load(tmp_path, "file,second_file,agent_id\nout/a.wav,in\\a.wav,7\nb.wav,,8\n")
+    first, second = tmp_path / "out" / "a.wav", tmp_path / "in" / "a.wav"
+    assert sidecar.sides(first) == sidecar.sides(second) == (first, second)
+    assert sidecar.lookup(first) == CallMetadata(agent_id="7")
+    assert sidecar.sides(tmp_path / "b.wav") is None
+    assert sidecar.sides(tmp_path / "c.wav") is None
+    assert sidecar.warnings == ()
+    assert sidecar.unmatched([first, second]) == ("b.wav",)
+
+
+def test_both_files_moved_to_another_folder(tmp_path: Path) -> None:
+    sidecar = load(tmp_path, "file,second_file\nD:\\x\\a-out.wav,D:\\x\\a-in.wav\n")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    first, second = moved / "a-out.wav", moved / "a-in.wav"
+    assert sidecar.sides(first) == (first, second), "one that is missing is named where it should be"
+    assert sidecar.sides(second) is None, "nothing says that this is not another file of that name"
+    first.touch()
+    assert sidecar.sides(second) == (first, second)
+
+
+def test_a_second_file_that_lies_where_the_row_says_is_not_lent(tmp_path: Path) -> None:
+    for folder in ("1", "2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "in.wav").touch()
+    sidecar = load(tmp_path, "file,second_file\n1/out.wav,1/in.wav\n")
+    assert sidecar.sides(tmp_path / "2" / "in.wav") is None
+    assert sidecar.sides(tmp_path / "2" / "out.wav") == (tmp_path / "2" / "out.wav", tmp_path / "2" / "in.wav")
+
+
+def test_composed_and_decomposed_second_files(tmp_path: Path) -> None:
+    on_disk = tmp_path / unicodedata.normalize("NFD", "é-in.wav")
+    on_disk.touch()
+    sidecar = load(tmp_path, f"file,second_file\na.wav,{unicodedata.normalize('NFC', 'é-in.wav')}\n")
+    assert sidecar.sides(tmp_path / "a.wav") == (tmp_path / "a.wav", on_disk)
+    assert sidecar.sides(on_disk) == (tmp_path / "a.wav", on_disk)
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "fault"),
+    [
+        ("a.wav,./a.wav", "a", "line 2: './a.wav' is both files of the call"),
+        ("a.wav,x.wav\nb.wav,x.wav", "abx", "'x.wav' is the second file of more than one call"),
+        ("a.wav,b.wav\nb.wav,a.wav", "ab", "chain of second files"),
+        ("a.wav,b.wav\nb.wav,c.wav", "abc", "chain of second files"),
+    ],
+)
+def test_pairs_that_cannot_be(tmp_path: Path, rows: str, names: str, fault: str) -> None:
+    sidecar = load(tmp_path, f"file,second_file\n{rows}\nfine.wav,fine2.wav\n")
+    errors = [refused_pair(sidecar, tmp_path / f"{name}.wav") for name in names]
+    assert {error.code for error in errors} == {"pair_invalid"}
+    assert [error.message for error in errors if fault not in error.message] == []
+    assert all(": " in error.message for error in errors)
+    assert sidecar.sides(tmp_path / "fine.wav") is not None
+
+
+@pytest.mark.parametrize("second", [5, ["b.wav"], "b\0.wav", "\ud800.wav", True])
+def test_a_second_file_that_is_no_path_is_not_forgotten(tmp_path: Path, second: object) -> None:
+    """As an unknown value it would leave the first file to be scored from one side."""
+    sidecar = load_json(tmp_path, {"file": "a.wav", "second_file": second})
+    assert refused_pair(sidecar, tmp_path / "a.wav").code == "pair_invalid"
+
+
+@pytest.mark.parametrize("second", [None, "", " "])
+def test_no_second_file(tmp_path: Path, second: object) -> None:
+    assert load_json(tmp_path, {"file": "a.wav", "second_file": second}).sides(tmp_path / "a.wav") is None
+
+
+def test_rows_that_name_different_second_files(tmp_path: Path) -> None:
+    sidecar = load(tmp_path, "file,second_file\na.wav,b.wav\na.wav,c.wav\n")
+    for name in "abc":
+        error = refused_pair(sidecar, tmp_path / f"{name}.wav")
+        assert (error.code, "(second_file)" in error.message) == ("metadata_conflict", True)
+
+
+def test_a_row_that_forgets_the_second_file(tmp_path: Path) -> None:
+    sidecar = load(tmp_path, "file,second_file\na.wav,b.wav\na.wav,\n")
+    assert sidecar.sides(tmp_path / "b.wav") == (tmp_path / "a.wav", tmp_path / "b.wav")
+    with pytest.raises(InputError, match="metadata_conflict"):
+        sidecar.lookup(tmp_path / "a.wav")
+
+
 # --- anything at all --------------------------------------------------------------------------------------
 
 json_values = st.recursive(
@@ -238,7 +331,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-columns = st.sampled_from(["file", "team", "ring_count", "started_at", "hold_spans"]) | st.text(max_size=5)
+columns = st.sampled_from(["file", "second_file", "team", "ring_count", "started_at", "hold_spans"]) | st.text(
+    max_size=5
+)
 
 
 @given(st.lists(st.dictionaries(columns, json_values, max_size=4) | json_values, max_size=5))
@@ -251,6 +346,10 @@ def test_any_json_list_is_read_or_refused(tmp_path_factory: pytest.TempPathFacto
         return
     "".join(sidecar.warnings).encode()
     sidecar.unmatched([folder / "a.wav"])
+    for path in (folder / "a.wav", *(folder / str(i.get("file")) for i in items if isinstance(i, dict))):
+        with contextlib.suppress(InputError):
+            sides = sidecar.sides(path)
+            assert sides is None or path in sides
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"file,team,ring_count\n" + tail) | st.binary(max_size=60))

@@ -16,7 +16,7 @@ from qa_service.services import report
 from tests.builders import AGENT, CUSTOMER, conversation, utterance
 
 KEYS: dict[str, set[str]] = {
-    "recording": {"path", "sha256", "duration_s", "channels"},
+    "recording": {"path", "second_path", "sha256", "duration_s", "channels"},
     "conversation": {"language", "role_source", "utterances"},
     "metrics": {
         *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
@@ -57,7 +57,7 @@ def stored(*results: RuleResult, score: float | None = 200 / 3) -> StoredEvaluat
 
 def line(*results: RuleResult, score: float | None = 200 / 3) -> dict[str, Any]:
     document = report.scored(
-        path="a.wav", sha256="ab", conversation=call(), evaluation=stored(*results, score=score)
+        path="a.wav", second_path=None, sha256="ab", conversation=call(), evaluation=stored(*results, score=score)
     )
     parsed: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
     assert parsed == document, "nothing changes on the way through JSON"
@@ -158,13 +158,18 @@ def test_silence_is_no_number() -> None:
     evaluation = stored()
     roles = tuple(replace(role, level_dbfs=-math.inf) for role in evaluation.metrics.roles)
     evaluation = replace(evaluation, metrics=replace(evaluation.metrics, roles=roles))
-    document = report.scored(path="a.wav", sha256="ab", conversation=call(), evaluation=evaluation)
+    document = report.scored(
+        path="a.wav", second_path="b.wav", sha256="ab", conversation=call(), evaluation=evaluation
+    )
     assert document["metrics"]["level_dbfs"] == {"agent": None, "customer": None}
+    assert document["recording"]["second_path"] == "b.wav"
 
 
 def test_a_failed_line_has_every_top_level_key() -> None:
-    assert report.failed(path="a.wav", code="file_empty", message="the file holds no bytes") == {
-        "recording": {"path": "a.wav"},
+    assert report.failed(
+        path="a.wav", second_path="b.wav", code="file_empty", message="the file holds no bytes"
+    ) == {
+        "recording": {"path": "a.wav", "second_path": "b.wav"},
         "status": "failed",
         "error": {"code": "file_empty", "message": "the file holds no bytes"},
         "conversation": None,
