@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DATA := .qa/demo
 
-.PHONY: help setup demo test test-full lint bench clean
+.PHONY: help setup demo test test-full lint bench fuzz clean
 
 help:
 	@echo "make demo       set up, score the example calls, print the result table"
 	@echo "make test       set up, lint, type-check and run the whole suite"
 	@echo "make test-full  make test, with the corpus, where a skipped test is a failure"
 	@echo "make bench      measure speed and memory, print the tables"
+	@echo "make fuzz       give the decoder 10,000 damaged and lying recordings"
 	@echo "make setup      only the set-up: $(VENV) with everything, weights verified"
 
 setup: $(STAMP)
@@ -42,11 +43,14 @@ test: lint
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 test-full: lint
-	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips --fuzz-files 2000
 
 bench: setup
 	@$(BIN)/python -m benchmarks.accuracy
 	@$(BIN)/python -m benchmarks.throughput
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz_run --files 10000
 
 clean:
 	rm -rf $(VENV) .qa .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-out

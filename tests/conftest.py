@@ -23,6 +23,13 @@ settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="A skipped test fails the run.")
+    parser.addoption(
+        "--fuzz-files",
+        type=int,
+        default=300,
+        metavar="N",
+        help="How many damaged recordings the decoder is given.",
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
