@@ -11,7 +11,7 @@ help:
 	@echo "make demo       set up, score the example calls, print the result table"
 	@echo "make test       set up, lint, type-check and run the whole suite"
 	@echo "make test-full  make test, with the corpus, where a skipped test is a failure"
-	@echo "make bench      measure speed and memory, print the tables"
+	@echo "make bench      measure speed, memory, rules and formats, print the tables"
 	@echo "make fuzz       give the decoder 10,000 damaged and lying recordings"
 	@echo "make setup      only the set-up: $(VENV) with everything, weights verified"
 
@@ -47,6 +47,7 @@ test-full: lint
 
 bench: setup
 	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.throughput
 
 fuzz: setup

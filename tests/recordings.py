@@ -101,6 +101,12 @@ def _libsndfile(container: str, subtype: str) -> Write:
     return write
 
 
+def _vox(file: BinaryIO, samples: Samples, rate_hz: int) -> None:
+    """Two samples are one byte, and libsndfile refuses half of one."""
+    even = np.pad(samples, ((0, 0), (0, samples.shape[1] % 2)))
+    sf.write(file, even.T, rate_hz, format="RAW", subtype="VOX_ADPCM")
+
+
 def _ffmpeg(
     container: str,
     codec: str,
@@ -200,7 +206,7 @@ FORMATS: Mapping[str, Format] = {
     "raw-alaw": Format(".al", _libsndfile("RAW", "ALAW"), encoding="alaw"),
     "raw-s16le": Format(".raw", _libsndfile("RAW", "PCM_16"), encoding="s16le", lossless=True),
     "raw-gsm": Format(".gsm", _libsndfile("RAW", "GSM610"), rate_hz=8000, channels=1, encoding="gsm"),
-    "raw-vox": Format(".vox", _libsndfile("RAW", "VOX_ADPCM"), rate_hz=8000, channels=1, encoding="vox"),
+    "raw-vox": Format(".vox", _vox, rate_hz=8000, channels=1, encoding="vox"),
     "raw-g723": Format(
         ".g723", _ffmpeg("data", "g723_1", "s16", bit_rate=6300), rate_hz=8000, channels=1, encoding="g723_1"
     ),

@@ -59,6 +59,12 @@ def test_the_same_samples_are_the_same_bytes(tmp_path: Path, format: str) -> Non
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
+@pytest.mark.parametrize("format", WRITTEN)
+def test_any_number_of_samples_is_written(tmp_path: Path, format: str) -> None:
+    (clip,) = decoded(write_call(tmp_path, sound(1)[:, :8001], rate_hz=8000, format=format))
+    assert len(clip) >= 16_000 * 0.9
+
+
 def test_a_format_that_cannot_hold_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds 1 channel"):
         write_recording(tmp_path / "a", sound(2), rate_hz=8000, format="amr-nb")
