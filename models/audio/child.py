@@ -25,6 +25,8 @@ from qa_service.domain.call import RawFormat
 from qa_service.errors import InputError, QAError, TransientError
 
 MESSAGE_BYTES = 60_000  # a message of this size always fits the socket's buffer at once
+NO_MEMORY = 77
+"""Exit status of a process that ran out of memory."""
 _KINDS: Mapping[str, type[QAError]] = {"InputError": InputError, "TransientError": TransientError}
 _PR_SET_PDEATHSIG = 1
 _DETAIL_CHARACTERS = 4000
@@ -77,14 +79,11 @@ def run(options: DecodeOptions, *, reply: socket.socket, source: int, spools: Se
         spools: descriptors of the spools, at least as many as channels are wanted.
         parent: the process that must be alive.
     """
-    # Made beforehand: there may be no memory left to make it when it is needed.
-    no_memory = pack_error(memory_error(options.limits.decode_memory_bytes))
     try:
         _confine(parent, options.limits)
-        answer = _decode(options, source, spools)
+        reply.send(_decode(options, source, spools))
     except MemoryError:
-        answer = no_memory
-    reply.send(answer)
+        os._exit(NO_MEMORY)  # there may be none left to say it in words
 
 
 def _decode(options: DecodeOptions, source: int, spools: Sequence[int]) -> bytes:

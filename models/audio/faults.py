@@ -6,10 +6,15 @@ Messages speak of "the recording", not of its path: it may be a stored blob's, w
 from qa_service.errors import InputError, TransientError
 
 
+def raw_not_audio(encoding: str) -> InputError:
+    return InputError("not_audio", f"the file cannot be decoded as {encoding}: check the declared raw_format")
+
+
 def not_audio() -> InputError:
     return InputError(
         "not_audio",
-        "nothing in the file can be decoded as audio: check that it plays, or export it as WAV, FLAC, MP3 or Ogg",
+        "nothing in the file can be decoded as audio: check that it plays, or export it as WAV, FLAC, MP3 or Ogg; "
+        "a file without a header needs its raw_format in the call metadata, such as mulaw/8000",
     )
 
 

@@ -10,9 +10,9 @@ anything from a daemonic process, which pool workers are.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
+import multiprocessing.util
 import os
 import signal
 import socket
@@ -41,7 +41,6 @@ class DecodeProcesses:
         self._zygote: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         os.register_at_fork(after_in_child=self._forget)
-        atexit.register(self._close)
 
     def decode(self, source: int, spools: Sequence[int], options: DecodeOptions) -> list[int]:
         """Decode the open file ``source`` into ``spools``.
@@ -69,7 +68,7 @@ class DecodeProcesses:
             except OSError as error:
                 if last_try:
                     raise _unavailable(error.strerror or str(error)) from error
-                self._close(control)  # somebody killed it: a new one
+                self.close(control)  # somebody killed it: a new one
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,10 +88,13 @@ class DecodeProcesses:
                 ours.close()
                 raise _unavailable(error.strerror or str(error)) from error
         self._control = ours
+        # At the exit of this process, which a pool worker leaves without running atexit: an orphan would end by
+        # itself, but in a container without an init nobody buries it.
+        multiprocessing.util.Finalize(None, self.close, exitpriority=0)
         return ours
 
-    def _close(self, stale: socket.socket | None = None) -> None:
-        """End the zygote; with ``stale``, only if that is still the one in use."""
+    def close(self, stale: socket.socket | None = None) -> None:
+        """End the zygote, if only until the next decode; with ``stale``, only if that is still the one in use."""
         with self._lock:
             if self._control is None or (stale is not None and stale is not self._control):
                 return
@@ -150,6 +152,8 @@ def _answer(reply: socket.socket, spools: Sequence[int], options: DecodeOptions)
             raise child.unpack_error(answer["error"])
         if "unavailable" in answer:
             raise _unavailable(answer["unavailable"])
+        if answer["ended"] == child.NO_MEMORY:
+            raise child.memory_error(options.limits.decode_memory_bytes)
         raise child.crashed(_how(answer["ended"]))
 
 

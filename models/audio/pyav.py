@@ -16,27 +16,22 @@ import av
 import av.error
 import numpy as np
 
-from models.audio.faults import corrupt, not_audio, too_long
-from models.audio.headers import read_promise
+from models.audio.completeness import LengthCheck, SampleClock, clock_of
+from models.audio.faults import corrupt, not_audio, raw_not_audio, too_long
+from models.audio.headers import LengthPromise, read_promise
 from models.audio.limits import AudioLimits
 from models.audio.raw import Prefixed, RawInput, raw_input
 from models.audio.spool import SpoolWriter
-from models.audio.tracks import Samples, StreamTracks, choose_tracks
+from models.audio.tracks import Samples, StreamTracks, check_rate, choose_tracks
 from qa_service.domain.call import RawFormat
 from qa_service.errors import InputError
 
 # Containers of single recordings only. FFmpeg also knows play lists (HLS, concat, DASH) that would make a
 # "recording" open other files or network addresses.
-_FORMATS = "wav,w64,flac,mp3,ogg,aac,amr,aiff,au,caf,gsm,mov,mp4,m4a,3gp,matroska,webm,asf"
+_FORMATS = "wav,w64,flac,mp3,ogg,aac,amr,aiff,au,caf,mov,mp4,m4a,3gp,matroska,webm,asf,nistsphere,voc"
 _PROTOCOLS = "file"
 
-# Containers whose time stamps run on over a damaged stretch that the demuxer drops without an error.
-_CONTINUOUS_FORMATS = frozenset({"flac", "mp3", "ogg"})
-_MAX_JUMP_S = 0.1
-
-# Trailing garbage (tags, padding) is common; the absolute slack is for clips shorter than a codec frame or two.
-_COMPLETE_SHARE = 0.99
-_COMPLETE_SLACK_S = 0.1
+_PLANES = 8  # AV_NUM_DATA_POINTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +60,23 @@ def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions
         TransientError: ``storage_unavailable``.
         MemoryError: also FFmpeg's.
     """
-    raw = raw_input(options.raw_format) if options.raw_format is not None else None
-    promise = read_promise(file)
-    with _open(file, raw) as container:
+    raw = None
+    if options.raw_format is not None:
+        raw = raw_input(options.raw_format)
+        check_rate(options.raw_format.sample_rate_hz, options.limits)
+        _choose([options.raw_format.channels], options)
+    promise = LengthPromise() if raw else read_promise(file)
+    unreadable = raw_not_audio(options.raw_format.encoding) if options.raw_format else not_audio()
+    with _open(file, raw, unreadable) as container:
         streams = container.streams.audio
         if not streams:
             raise InputError("no_audio_stream", "the file holds no audio track: export the call with its sound")
         if any(stream.codec_context is None for stream in streams):  # FFmpeg knows the container, not the codec
-            raise not_audio()
-        declared_s = promise.duration_s
-        if declared_s is None and streams[0].duration is not None and streams[0].time_base is not None:
-            declared_s = float(streams[0].duration * streams[0].time_base)
-        promised_s = declared_s if promise.kept_by_ffmpeg else promise.duration_s
-        if promised_s is not None and promised_s > options.limits.max_duration_s:
+            raise unreadable
+        lengths = LengthCheck(
+            promise, {stream.index: _told_s(stream) for stream in streams}, alone=len(container.streams) == 1
+        )
+        if lengths.longest_s > options.limits.max_duration_s:
             raise too_long(options.limits.max_duration_s)
         reader = _Reader(container, spools, options)
         try:
@@ -86,17 +85,17 @@ def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions
             raise
         except (av.error.FFmpegError, ValueError) as error:
             if reader.decoded_s == 0:
-                raise not_audio() from error
-            if declared_s is None or not _complete(reader.decoded_s, declared_s):
+                raise unreadable from error
+            if not lengths.reached(reader.decoded_s):
                 raise corrupt(f"cannot be decoded beyond {reader.decoded_s:.1f} s") from error
-    if reader.decoded_s == 0:
+        lengths.check({index: tracks.decoded_s for index, tracks in reader.tracks.items()}, reader.packet_bytes)
+    channels = reader.finish()
+    if not any(spool.samples for spool in spools):
         raise InputError("audio_empty", "the recording holds no samples: check the recorder's export")
-    if promised_s is not None and not _complete(reader.decoded_s, promised_s):
-        raise corrupt(f"ends at {reader.decoded_s:.1f} s, its header says {promised_s:.1f} s")
-    return reader.finish()
+    return channels
 
 
-def _open(file: BinaryIO, raw: RawInput | None) -> Any:
+def _open(file: BinaryIO, raw: RawInput | None, unreadable: InputError) -> Any:
     try:
         return av.open(
             Prefixed(raw.prefix if raw else b"", file),
@@ -113,7 +112,21 @@ def _open(file: BinaryIO, raw: RawInput | None) -> Any:
     except MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        raise not_audio() from error
+        raise unreadable from error
+
+
+def _choose(counts: Sequence[int], options: DecodeOptions) -> list[tuple[int, int]]:
+    channel_map = options.channel_map
+    if channel_map is None and sum(counts) > 2:
+        channel_map = options.default_map
+    return choose_tracks(counts, channel_map, max_tracks=options.limits.max_tracks)
+
+
+def _told_s(stream: Any) -> float | None:
+    """The duration by FFmpeg, which may be an estimate."""
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
 
 
 class _Reader:
@@ -123,29 +136,48 @@ class _Reader:
         self._container = container
         self._spools = spools
         self._options = options
-        self._continuous = container.format.name in _CONTINUOUS_FORMATS
-        self._tracks: dict[int, StreamTracks] = {}
-        self._first_s: dict[int, float] = {}
+        self._clocks: dict[int, SampleClock] = {}
+        self._packers: dict[int, av.AudioResampler] = {}
         self._channels = 0
+        self._start_s = 0.0
+        self.tracks: dict[int, StreamTracks] = {}
+        """By the index of their stream."""
+        self.packet_bytes = 0
 
     @property
     def decoded_s(self) -> float:
-        return max((tracks.decoded_s for tracks in self._tracks.values()), default=0.0)
+        return max((tracks.decoded_s for tracks in self.tracks.values()), default=0.0)
 
     def read(self) -> None:
         streams = self._container.streams.audio
         for packet in self._container.demux(streams):
+            self.packet_bytes += packet.size
             for frame in packet.decode():
-                if not self._tracks:
+                if not frame.samples:
+                    continue
+                if not self.tracks:
                     self._begin(packet.stream, frame)
-                tracks = self._tracks[packet.stream.index]
-                if self._continuous and frame.pts is not None and frame.time_base is not None:
-                    self._check_time(packet.stream.index, float(frame.pts * frame.time_base), tracks.decoded_s)
-                tracks.add(samples_of(frame), rate_hz=frame.sample_rate)
+                tracks = self.tracks[packet.stream.index]
+                if frame.pts is not None and frame.time_base is not None:
+                    time_s = float(frame.pts * frame.time_base)
+                    if len(streams) > 1 and tracks.decoded_s == 0:
+                        tracks.delay(max(time_s - self._start_s, 0.0))
+                    if packet.stream.index in self._clocks:
+                        self._clocks[packet.stream.index].check(time_s, tracks.decoded_s)
+                for part in self._readable(packet.stream.index, frame):
+                    tracks.add(samples_of(part), rate_hz=frame.sample_rate)
+
+    def _readable(self, stream: int, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        """PyAV looks for the planes of eight and more channels beyond the end of their list, and crashes."""
+        if not (frame.format.is_planar and frame.layout.nb_channels >= _PLANES):
+            return [frame]
+        if stream not in self._packers:
+            self._packers[stream] = av.AudioResampler(format=frame.format.packed)
+        return self._packers[stream].resample(frame)
 
     def finish(self) -> int:
         """The number of channels that were written."""
-        for tracks in self._tracks.values():
+        for tracks in self.tracks.values():
             tracks.finish()
         return self._channels
 
@@ -156,32 +188,25 @@ class _Reader:
             frame.layout.nb_channels if stream.index == first.index else stream.codec_context.channels
             for stream in streams
         ]
-        limits = self._options.limits
-        channel_map = self._options.channel_map
-        if channel_map is None and sum(counts) > 2:
-            channel_map = self._options.default_map
-        chosen = choose_tracks(counts, channel_map, max_tracks=limits.max_tracks)
+        chosen = _choose(counts, self._options)
         self._channels = len(chosen)
+        self._start_s = min(
+            float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
+            for stream in streams
+        )
         for position, stream in enumerate(streams):
-            self._tracks[stream.index] = StreamTracks(
+            self.tracks[stream.index] = StreamTracks(
                 [
                     (channel, spool)
                     for (of, channel), spool in zip(chosen, self._spools, strict=False)
                     if of == position
                 ],
                 channels=counts[position],
-                limits=limits,
+                limits=self._options.limits,
                 rate_hz=self._options.sample_rate_hz,
             )
-
-    def _check_time(self, stream: int, time_s: float, decoded_s: float) -> None:
-        first_s = self._first_s.setdefault(stream, time_s - decoded_s)
-        if time_s - first_s - decoded_s > _MAX_JUMP_S:
-            raise corrupt(f"is damaged at {decoded_s:.1f} s")
-
-
-def _complete(decoded_s: float, declared_s: float) -> bool:
-    return decoded_s >= min(declared_s * _COMPLETE_SHARE, declared_s - _COMPLETE_SLACK_S)
+            if (clock := clock_of(self._container.format.name)) is not None:
+                self._clocks[stream.index] = clock
 
 
 def samples_of(frame: av.AudioFrame) -> Samples:

@@ -71,7 +71,7 @@ def raw_input(declared: RawFormat) -> RawInput:
                 f"declare {declared.encoding}/{encoding.fixed_rate_hz}",
             )
         return RawInput(encoding.demuxer, {})
-    if declared.channels < 1 or declared.sample_rate_hz < 1:
+    if declared.channels < 1 or not 1 <= declared.sample_rate_hz < 1 << 31:
         raise InputError(
             "raw_format_unknown", "a raw format needs a rate and a channel: declare such as mulaw/8000/1"
         )
@@ -100,11 +100,14 @@ class Prefixed:
     def __init__(self, prefix: bytes, file: BinaryIO) -> None:
         self._prefix = prefix
         self._file = file
+        self._end = len(prefix) + file.seek(0, 2)
         self._at = 0
 
     def read(self, size: int) -> bytes:
         if self._at < len(self._prefix):
             piece = self._prefix[self._at : self._at + size]
+        elif self._at >= self._end:  # a lying header leads anywhere, also where the system knows no position
+            return b""
         else:
             self._file.seek(self._at - len(self._prefix))
             piece = self._file.read(size)
@@ -115,7 +118,7 @@ class Prefixed:
         if whence == 1:
             offset += self._at
         elif whence == 2:
-            offset += len(self._prefix) + self._file.seek(0, 2)
+            offset += self._end
         self._at = max(offset, 0)
         return self._at
 

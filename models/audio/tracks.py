@@ -1,6 +1,6 @@
 """From one stream's frames to spooled channels: chosen, checked, resampled.
 
-Guarantee: samples are contiguous from the stream's start, at one rate, finite, and no longer than allowed.
+Guarantee: samples are contiguous from the recording's start, at one rate, finite, and no longer than allowed.
 """
 
 from __future__ import annotations
@@ -59,6 +59,16 @@ def choose_tracks(
     return [tracks[track] for track in channel_map]
 
 
+def check_rate(rate_hz: int, limits: AudioLimits) -> None:
+    """Raises InputError ``sample_rate_unsupported``."""
+    if not limits.min_sample_rate_hz <= rate_hz <= limits.max_sample_rate_hz:
+        raise InputError(
+            "sample_rate_unsupported",
+            f"the recording has {rate_hz} samples a second, outside {limits.min_sample_rate_hz} to "
+            f"{limits.max_sample_rate_hz}: export it with 8000, 16000 or 48000",
+        )
+
+
 class StreamTracks:
     """Takes the frames of one audio stream and spools the channels that were chosen from it."""
 
@@ -80,13 +90,25 @@ class StreamTracks:
         self._source_rate_hz = 0
         self._resamplers: list[soxr.ResampleStream] = []
         self._decoded = 0
+        self._delay_s = 0.0
         self._block: list[Samples] = []
         self._block_samples = 0
 
     @property
     def decoded_s(self) -> float:
-        """Seconds taken so far, counted in samples of the stream."""
+        """Seconds taken so far, counted in samples of the stream; a delay is not among them."""
         return self._decoded / self._source_rate_hz if self._decoded else 0.0
+
+    def delay(self, seconds: float) -> None:
+        """Begin with silence: the stream joins the recording late. Only before the first frame."""
+        self._delay_s = seconds
+        self._check_duration()
+        left = round(seconds * self._rate_hz)
+        while left > 0:
+            block = np.zeros(min(left, round(_BLOCK_S * self._rate_hz)), np.float32)
+            for spool in self._spools:
+                spool.append(block)
+            left -= len(block)
 
     def add(self, samples: Samples, *, rate_hz: int) -> None:
         """Take a frame: float32 (channel, time) at the stream's rate."""
@@ -97,8 +119,7 @@ class StreamTracks:
         if len(samples) != self._channels or rate_hz != self._source_rate_hz:
             raise corrupt(f"changes its sample rate or channels at {self.decoded_s:.1f} s")
         self._decoded += samples.shape[1]
-        if self.decoded_s > self._limits.max_duration_s:
-            raise too_long(self._limits.max_duration_s)
+        self._check_duration()
         if not self._wanted:
             return
         self._block.append(samples[self._wanted])
@@ -110,14 +131,12 @@ class StreamTracks:
         if self._source_rate_hz and self._wanted:
             self._flush(last=True)
 
+    def _check_duration(self) -> None:
+        if self._delay_s + self.decoded_s > self._limits.max_duration_s:
+            raise too_long(self._limits.max_duration_s)
+
     def _begin(self, rate_hz: int) -> None:
-        limits = self._limits
-        if not limits.min_sample_rate_hz <= rate_hz <= limits.max_sample_rate_hz:
-            raise InputError(
-                "sample_rate_unsupported",
-                f"the recording has {rate_hz} samples a second, outside {limits.min_sample_rate_hz} to "
-                f"{limits.max_sample_rate_hz}: export it with 8000, 16000 or 48000",
-            )
+        check_rate(rate_hz, self._limits)
         self._source_rate_hz = rate_hz
         if rate_hz != self._rate_hz:
             # The stream resampler compensates its own delay, so an impulse stays where it was.

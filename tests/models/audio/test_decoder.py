@@ -15,45 +15,14 @@ import pytest
 import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
 from qa_service.domain.timeline import TimeSpan
-from qa_service.errors import InputError, TransientError
-from qa_service.ports import AudioSource
+from qa_service.errors import TransientError
+from tests.models.audio.recordings import fails, noise, source, write
 
 WHOLE = TimeSpan(0.0, math.inf)
-
-
-@pytest.fixture
-def decoder(tmp_path: Path) -> RecordingDecoder:
-    return RecordingDecoder(spool_dir=tmp_path / "spool")
-
-
-def source(path: Path) -> AudioSource:
-    return AudioSource((path,))
-
-
-def noise(duration_s: float, *, rate_hz: int = 8000, channels: int = 2) -> NDArray[np.float32]:
-    """float32 (time, channel)."""
-    shape = (round(duration_s * rate_hz), channels)
-    return (np.random.default_rng(7).standard_normal(shape) * 0.1).clip(-1, 1).astype(np.float32)
-
-
-def write(path: Path, samples: NDArray[np.float32], *, rate_hz: int = 8000, subtype: str | None = None) -> Path:
-    sf.write(path, samples, rate_hz, subtype=subtype, format="OGG" if path.suffix == ".opus" else None)
-    return path
-
-
-def fails(decoder: RecordingDecoder, path: Path, code: str) -> InputError:
-    with pytest.raises(InputError) as caught, decoder.decode(source(path)):
-        pass
-    assert caught.value.code == code
-    assert ": " in caught.value.message  # what is wrong: what to do
-    assert "\n" not in caught.value.message
-    assert caught.value.context["path"] == str(path)
-    return caught.value
 
 
 def python(script: str, *arguments: Path) -> str:

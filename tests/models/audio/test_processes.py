@@ -23,12 +23,15 @@ from qa_service.errors import InputError, QAError, TransientError
 from qa_service.ports import AudioSource
 from tests.models.audio.recordings import long_silence
 
-LONG_S = 4 * 3600  # several seconds of decoding
-
 
 @pytest.fixture
 def long_call(tmp_path: Path) -> AudioSource:
-    return AudioSource((long_silence(tmp_path / "long.wav", duration_s=LONG_S),))
+    return AudioSource((long_silence(tmp_path / "long.wav", duration_s=4 * 3600),))
+
+
+@pytest.fixture
+def hour(tmp_path: Path) -> AudioSource:
+    return AudioSource((long_silence(tmp_path / "hour.wav", duration_s=3600),))
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def decoding(source: AudioSource, **options: object) -> Iterator[tuple[psutil.Pr
     until(lambda: bool(set(zygote().children()) - before))
     (process,) = set(zygote().children()) - before
     yield process, errors
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     until(lambda: not process.is_running())
 
@@ -107,16 +110,16 @@ def test_a_decoder_that_gets_nowhere_is_ended(long_call: AudioSource) -> None:
     assert [error.code for error in errors] == ["decoder_timeout"]
 
 
-def test_a_decoder_that_gets_on_may_take_its_time(long_call: AudioSource) -> None:
+def test_a_decoder_that_gets_on_may_take_its_time(hour: AudioSource) -> None:
     started = time.monotonic()
-    assert decoded_s(long_call, limits=AudioLimits(decode_timeout_s=0.1)) == LONG_S
-    assert time.monotonic() - started > 0.5
+    assert decoded_s(hour, limits=AudioLimits(decode_timeout_s=0.1)) == 3600.0
+    assert time.monotonic() - started > 0.2
 
 
 def test_memory_is_limited(short_call: AudioSource) -> None:
     with pytest.raises(InputError) as caught:
         decoded_s(short_call, limits=AudioLimits(decode_memory_bytes=40 * 1024**2))
-    assert caught.value.code == "decoder_memory"
+    assert caught.value.code == "decoder_memory", caught.value.message
 
 
 def test_without_a_zygote_there_is_a_new_one(long_call: AudioSource, short_call: AudioSource) -> None:
@@ -169,9 +172,9 @@ def test_a_killed_parent_leaves_nothing(tmp_path: Path, long_call: AudioSource) 
         assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_signals_to_the_group_end_no_decode(long_call: AudioSource) -> None:
+def test_signals_to_the_group_end_no_decode(hour: AudioSource) -> None:
     """A service manager sends SIGTERM to all of a service's processes; a worker then finishes its recording."""
-    with decoding(long_call) as (process, errors):
+    with decoding(hour) as (process, errors):
         for target in (process, zygote()):
             target.send_signal(signal.SIGTERM)
             target.send_signal(signal.SIGINT)
@@ -222,7 +225,7 @@ def test_pool_workers_may_decode(short_call: AudioSource, method: str) -> None:
     assert duration_s == 2.0
     assert its != mine
     worker.join(10)
-    until(lambda: not psutil.pid_exists(its) or gone(psutil.Process(its)))
+    assert not psutil.pid_exists(its)
     assert decoded_s(short_call) == 2.0  # ours is still there
     assert zygote().pid == mine
 
