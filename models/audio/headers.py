@@ -177,6 +177,8 @@ def _mp4(source: BinaryIO, end: int) -> LengthPromise:
     at = media = 0
     table = b""
     for _ in range(_MAX_CHUNKS):
+        if at >= end:  # the system may know no such position
+            break
         source.seek(at)
         if len(header := source.read(16)) < 8:
             break

@@ -93,6 +93,24 @@ def test_a_stated_duration_is_read(tmp_path: Path, name: str) -> None:
         assert read_promise(io.BytesIO(data[:end])).duration_s in (None, read_promise(io.BytesIO(data)).duration_s)
 
 
+@pytest.mark.parametrize("size", [1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize(
+    "data",
+    [b"\0\0\0\x10ftyp" + bytes(8) + b"\0\0\0\x01mdat%s" + bytes(99),
+     b"caff\0\1\0\0free%s" + bytes(99),
+     b"riff" + bytes(36) + b"junk\xf3\xac\xd3\x11\x8c\xd1\0\xc0\x4f\x8e\xdb\x8a%s" + bytes(99),
+     b"\x1a\x45\xdf\xa3\x80\x15\x49\xa9\x66\x01%s" + bytes(99),
+     b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + bytes(8) + b"%s" + bytes(12) + b"data" + b"\xff" * 4 + bytes(99)],
+    ids=["mp4", "caf", "w64", "matroska", "rf64"],
+)  # fmt: skip
+def test_sizes_beyond_every_file_lead_nowhere(tmp_path: Path, data: bytes, size: int) -> None:
+    (tmp_path / "a").write_bytes(data % size.to_bytes(8, "little" if data[:1] in b"rR" else "big"))
+    with (tmp_path / "a").open("rb") as file:  # a position that the system refuses is an error of a file's only
+        promise = read_promise(file)
+    assert promise.duration_s is None
+    assert promise.held_bytes <= 99
+
+
 @pytest.mark.parametrize("name", ["m4a", "3gp-amr-nb"])
 def test_a_movie_is_kept_by_ffmpeg_unless_in_fragments(tmp_path: Path, name: str) -> None:
     write_recording(tmp_path / "a", noise(2.0, channels=1).T, rate_hz=8000, format=name)
