@@ -43,6 +43,9 @@ MAX_GROWTH_MIB = 32.0
 MAX_S_PER_BYTE = 0.06
 """Opus, the most that the smallest packet of any format stands for: 120 ms in one byte and its length byte."""
 
+NEVER_TRUE = frozenset({"file_missing", "file_unreadable", "file_too_large", "file_changing"})
+"""Refusals that would send somebody to the disk: all cases can be read."""
+
 AUDIO = "audio"
 MakeDecoder = Callable[[Path], AudioDecoder]
 
@@ -84,6 +87,8 @@ def judge(decoder: AudioDecoder, source: AudioSource, *, codes: frozenset[str]) 
     except InputError as error:
         if error.code not in codes:
             raise MisbehavedError(f"refused with {error.code}, which docs/errors.md does not list") from error
+        if error.code in NEVER_TRUE or (error.code == "file_empty" and _sizes(source)[0]):
+            raise MisbehavedError(f"refused with {error.code}, which is not true: {error.message}") from error
         if not error.message or not error.message.isprintable() or len(error.message) > 300:
             raise MisbehavedError(f"{error.code} with no short line of text: {error.message[:300]!r}") from error
         outcome = error.code
@@ -97,7 +102,7 @@ def judge(decoder: AudioDecoder, source: AudioSource, *, codes: frozenset[str]) 
 
 
 def _check_audio(audio: DecodedAudio, source: AudioSource) -> None:
-    size = sum(path.stat().st_size for path in source.paths)
+    size = sum(_sizes(source))
     if audio.channels not in (1, 2):
         raise MisbehavedError(f"{audio.channels} channels")
     if not 0 < audio.duration_s <= 1 + MAX_S_PER_BYTE * size:
@@ -110,6 +115,11 @@ def _check_audio(audio: DecodedAudio, source: AudioSource) -> None:
             samples += len(block)
         if samples != round(audio.duration_s * audio.sample_rate_hz):
             raise MisbehavedError(f"{samples} samples on channel {channel} of {audio.duration_s} s")
+
+
+def _sizes(source: AudioSource) -> list[int]:
+    """Bytes of each file, the smallest first."""
+    return sorted(path.stat().st_size for path in source.paths)
 
 
 def _minute(start_s: float) -> TimeSpan:

@@ -69,6 +69,8 @@ def test_a_decoder_that_behaves() -> None:
     [(refuse(ValueError("x")), "ValueError: x"),
      (refuse(TransientError("storage_unavailable", "disk: free it")), "TransientError"),
      (refuse(InputError("no_such_code", "no: no")), "no_such_code"),
+     (refuse(InputError("file_empty", "no bytes: copy it")), "file_empty, which is not true"),
+     (refuse(InputError("file_unreadable", "disk: check it")), "file_unreadable, which is not true"),
      (refuse(InputError("not_audio", "two\nlines")), "not_audio with no short line"),
      (refuse(InputError("not_audio", "")), "not_audio with no short line"),
      (lambda: np.full(1600, math.nan, np.float32), "not numbers"),
