@@ -6,12 +6,13 @@ killed run continues where it stopped.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
 from qa_service.adapters.filename_template import FilenameTemplate
-from qa_service.adapters.metadata_fields import merge
+from qa_service.adapters.metadata_fields import contradictions, merge
 from qa_service.adapters.pairing import CallFiles, legs_of, pair
 from qa_service.adapters.processes import is_dead
 from qa_service.domain.call import CallMetadata
@@ -123,6 +124,15 @@ class MetadataSources:
 
 
 @dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A call whose bytes are stored, with what this run knows about it."""
+
+    call: CallFiles
+    received: Received
+    told: CallMetadata | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Queued:
     call: CallFiles
     received: Received
@@ -144,30 +154,67 @@ def score(
     scored.
     """
     metadata.check(calls)
-    queued: list[_Queued | Failed] = []
-    first_path: dict[int, Path] = {}
+    arrived: list[_Arrived | Failed] = []
     for call in calls:
-        answer = _receive(container, call, metadata, pack)
-        if isinstance(answer, _Queued):
-            twin = first_path.setdefault(answer.received.recording.id, call.path)
-            if twin != call.path:
-                warn(f"{call.path} holds the same bytes as {twin}: scored as one recording")
-        queued.append(answer)
-        on_received(call.path, answer.received.recording.size_bytes if isinstance(answer, _Queued) else 0)
-    for answer in queued:
-        yield answer if isinstance(answer, Failed) else _finish(container, answer)
+        answer = _receive(container, call, metadata)
+        arrived.append(answer)
+        on_received(call.path, answer.received.recording.size_bytes if isinstance(answer, _Arrived) else 0)
+    # Only now is it known which files are one recording, and whether they are said to be the same call.
+    queued = [
+        _queue(container, answer, pack) if isinstance(answer, _Arrived) else answer
+        for answer in _without_contradictions(arrived, warn)
+    ]
+    for one in queued:
+        yield one if isinstance(one, Failed) else _finish(container, one)
 
 
-def _receive(
-    container: Container, call: CallFiles, metadata: MetadataSources, pack: str | None
-) -> _Queued | Failed:
+def _receive(container: Container, call: CallFiles, metadata: MetadataSources) -> _Arrived | Failed:
     try:
         if call.fault is not None:
             raise call.fault
-        received = container.ingest.receive(call.path, metadata.of(call), second=call.second)
-        return _Queued(call, received, container.jobs.enqueue(received.recording, received.metadata, pack=pack))
+        told = metadata.of(call)
+        return _Arrived(call, container.ingest.receive(call.path, None, second=call.second), told)
     except QAError as error:
         return _failed(call, error.code, error.message)
+
+
+def _without_contradictions(
+    arrived: Sequence[_Arrived | Failed], warn: Callable[[str], None]
+) -> Iterator[_Arrived | Failed]:
+    """Files of the same bytes are one recording: with what is known about each, unless that contradicts itself."""
+    twins: dict[int, list[_Arrived]] = {}
+    for one in arrived:
+        if isinstance(one, _Arrived):
+            twins.setdefault(one.received.recording.id, []).append(one)
+    for one in arrived:
+        if isinstance(one, Failed):
+            yield one
+            continue
+        first, *others = twins[one.received.recording.id]
+        differing = sorted({name for other in others for name in contradictions(first.told, other.told)})
+        if differing:
+            names = " and ".join(twin.call.path.name for twin in (first, others[0]))
+            yield _failed(
+                one.call,
+                "metadata_conflict",
+                f"{names} hold the same recording, and their metadata disagree ({', '.join(differing)}): "
+                "correct the row of one, or export its own recording",
+            )
+            continue
+        if one is not first:
+            warn(f"{one.call.path} holds the same bytes as {first.call.path}: scored as one recording")
+        told = [twin.told for twin in (first, *others) if twin.told is not None]
+        yield replace(one, told=reduce(merge, told) if told else None)
+
+
+def _queue(container: Container, one: _Arrived, pack: str | None) -> _Queued | Failed:
+    try:
+        received = container.ingest.tell(one.received, one.told) if one.told else one.received
+        return _Queued(
+            one.call, received, container.jobs.enqueue(received.recording, received.metadata, pack=pack)
+        )
+    except QAError as error:
+        return _failed(one.call, error.code, error.message)
 
 
 def _failed(call: CallFiles, code: str | None, message: str | None) -> Failed:

@@ -231,3 +231,14 @@ def merge(first: CallMetadata, second: CallMetadata) -> CallMetadata:
     }
     known["extra"] = tuple(sorted((dict(second.extra) | dict(first.extra)).items()))
     return dataclasses.replace(second, **known)
+
+
+def contradictions(one: CallMetadata | None, other: CallMetadata | None) -> tuple[str, ...]:
+    """Names of the values, among those that both know, that are not the same."""
+    if one is None or other is None:
+        return ()
+    fields = [field.name for field in dataclasses.fields(CallMetadata) if field.name != "extra"]
+    pairs = [(name, getattr(one, name), getattr(other, name)) for name in fields]
+    extra, other_extra = dict(one.extra), dict(other.extra)
+    pairs += [(name, value, other_extra.get(name)) for name, value in extra.items()]
+    return tuple(name for name, a, b in pairs if a is not None and b is not None and a != b)

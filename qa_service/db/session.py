@@ -90,7 +90,8 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise TransientError(
-                "database_interrupted", f"the database did not answer ({reason}): it is tried again later"
+                "database_interrupted",
+                f"the database did not answer ({reason}): check its server and its disk, then run again",
             ) from error
 
     def ping(self) -> None:

@@ -13,7 +13,7 @@ from typing import NoReturn, Self
 
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import InputError
-from qa_service.ports import BlobStore, UnitOfWorkFactory
+from qa_service.ports import BlobStore, UnitOfWork, UnitOfWorkFactory
 
 _COMPARE_BYTES = 1024 * 1024
 
@@ -54,12 +54,24 @@ class Ingest:
                 other = (blobs[1], str(second))
         with self._units() as unit:
             recording, new = unit.recordings.add(blobs[0], path=str(path), second=other)
-            stored = unit.metadata.get(recording.id)
-            known = updated(stored, metadata) if metadata is not None else stored
-            if known != stored:
-                unit.metadata.put(recording.id, known)
+            known = _know(unit, recording, metadata)
             unit.commit()
         return Received(recording, known, new)
+
+    def tell(self, received: Received, metadata: CallMetadata) -> Received:
+        """Store what is known about a call that was received; values known now win over stored ones."""
+        with self._units() as unit:
+            known = _know(unit, received.recording, metadata)
+            unit.commit()
+        return replace(received, metadata=known)
+
+
+def _know(unit: UnitOfWork, recording: Recording, metadata: CallMetadata | None) -> CallMetadata:
+    stored = unit.metadata.get(recording.id)
+    known = updated(stored, metadata) if metadata is not None else stored
+    if known != stored:
+        unit.metadata.put(recording.id, known)
+    return known
 
 
 def updated(stored: CallMetadata, latest: CallMetadata) -> CallMetadata:

@@ -214,6 +214,25 @@ def test_the_sidecar_of_each_folder(container: FakeContainer, calls: Path) -> No
     assert [metadata_of(answer).agent_id for answer in run(container, paths)] == ["8023", "3307", None]
 
 
+def test_twins_that_are_said_to_be_different_calls(container: FakeContainer, calls: Path) -> None:
+    """Whose score it is cannot be known, so that nobody gets it."""
+    sidecar = calls / "call_metadata.csv"
+    sidecar.write_text("file,agent_id,team\na.wav,8023,T\nb.wav,9000,T\nd.wav,7,\ne.wav,,T\n", "utf-8")
+    contents = {"a.wav": b"call", "b.wav": b"call", "c.wav": b"another", "d.wav": b"third", "e.wav": b"third"}
+    paths = [file(calls, name, content) for name, content in contents.items()]
+    answers = run(container, paths)
+    assert [code for _, code in summary(answers)] == [
+        "metadata_conflict", "metadata_conflict", "scored", "scored", "scored",
+    ]  # fmt: skip
+    assert isinstance(answers[0], Failed)
+    assert "a.wav and b.wav hold the same recording" in answers[0].message
+    assert "(agent_id): " in answers[0].message
+    assert metadata_of(answers[4]) == CallMetadata(agent_id="7", team="T"), "what each row knows adds up"
+    assert container.workplace.count(JobRow) == container.workplace.count(EvaluationRow) == 2
+    sidecar.write_text("file,agent_id\na.wav,8023\nb.wav,8023\n", "utf-8")
+    assert [code for _, code in summary(run(container, paths))] == ["scored"] * 5
+
+
 def test_a_given_sidecar_instead_of_the_found_one(container: FakeContainer, calls: Path) -> None:
     (calls / "call_metadata.csv").write_text("file,agent_id\na.wav,8023\n", "utf-8")
     given = calls.parent / "given.csv"
