@@ -7,26 +7,25 @@ about fails, and only that one. A recording never gets the row of another file.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import difflib
-import io
 import json
 import os
 import posixpath
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, extra_text, merge, parse_fields
+from qa_service.adapters.metadata_table import COLUMNS, Row, read_rows
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import InputError
 
 __all__ = ["Sidecar", "find_sidecar", "load_sidecar", "merge"]
 
-_COLUMNS = frozenset({"file", "second_file", *ALLOWED_FORMS})
+MAX_WARNINGS = 20  # of each code: a wrong column is wrong in every row
 _SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json")
 
 
@@ -47,16 +46,7 @@ def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
     Raises:
         InputError: ``metadata_unreadable``, nothing in it can be used.
     """
-    text = _read_text(path)
-    rows = _json_rows(text, path) if path.suffix.lower() == ".json" else _csv_rows(text, path)
-    return _Builder(path, time_zone).build(rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    place: str
-    values: Mapping[str, object]
-    fault: str | None = None
+    return _Builder(path, time_zone).build(read_rows(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +190,26 @@ class _Builder:
         self._path = path
         self._time_zone = time_zone
         self._warnings: list[str] = []
+        self._warned: dict[str, int] = {}
         self._entries: dict[str, _Entry] = {}
         self._unknown_columns: set[str] = set()
 
-    def build(self, rows: Iterable[_Row]) -> Sidecar:
+    def build(self, rows: Iterable[Row]) -> Sidecar:
         for row in rows:
             self._add(row)
         self._check_pairs()
+        for code, count in self._warned.items():
+            if count > MAX_WARNINGS:
+                self._warnings.append(f"{code}: {self._path.name}, {count - MAX_WARNINGS} more like these")
         return Sidecar(self._path, self._entries, tuple(self._warnings))
 
     def _warn(self, code: str, place: str, message: str) -> None:
-        where = f"{self._path.name} {place}" if place else self._path.name
-        self._warnings.append(f"{code}: {where}, {message}")
+        self._warned[code] = self._warned.get(code, 0) + 1
+        if self._warned[code] <= MAX_WARNINGS:
+            where = f"{self._path.name} {place}" if place else self._path.name
+            self._warnings.append(f"{code}: {where}, {message}")
 
-    def _add(self, row: _Row) -> None:
+    def _add(self, row: Row) -> None:
         if row.fault is not None:
             self._warn("metadata_invalid", row.place, f"{row.fault}; the row is left out")
             return
@@ -257,14 +253,14 @@ class _Builder:
             return "stands in a chain of second files: keep the row whose file is channel 0"
         return ""
 
-    def _extra(self, row: _Row) -> tuple[tuple[str, str], ...]:
+    def _extra(self, row: Row) -> tuple[tuple[str, str], ...]:
         extra: dict[str, str] = {}
         for column, value in row.values.items():
-            if column in _COLUMNS:
+            if column in COLUMNS:
                 continue
             if column not in self._unknown_columns:
                 self._unknown_columns.add(column)
-                close = difflib.get_close_matches(column.lower(), sorted(_COLUMNS), n=1, cutoff=0.75)
+                close = difflib.get_close_matches(column.lower(), sorted(COLUMNS), n=1, cutoff=0.75)
                 hint = f" (is it {close[0]}?)" if close else ""
                 self._warn(
                     "metadata_unknown_column", "", f"column {column!r} is not known{hint}; its values are kept"
@@ -321,79 +317,3 @@ def _is_path(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
-
-
-def _unreadable(path: Path, fault: str, remedy: str) -> InputError:
-    return InputError("metadata_unreadable", f"{path.name} {fault}: {remedy}", path=str(path))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(path, f"cannot be read ({reason})", "check the path and its permissions") from error
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:  # UTF-16, or a spreadsheet renamed to .csv
-            return text
-        break
-    raise _unreadable(path, "is not text in UTF-8 or GB18030", "save it as CSV in UTF-8")
-
-
-def _column(name: str) -> str:
-    """Column names as people write them: case does not matter for the known ones."""
-    name = name.strip()
-    return name.lower() if name.lower() in _COLUMNS else name
-
-
-def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
-    header_line = next((line for line in text.splitlines() if line.strip()), "")
-    delimiters = [d for d in ",;\t" if "file" in (_column(name.strip('"')) for name in header_line.split(d))]
-    if not delimiters:
-        raise _unreadable(path, "has no column named file", "give it a header line")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiters[0], strict=True)
-    header: list[str] = []
-    line = 1
-    try:
-        for cells in reader:
-            place, line = f"line {line}", reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not header:
-                header = [_column(name) for name in cells]
-                _check_header(header, path)
-            elif len(cells) > len(header):
-                # Most often an unquoted comma, after which every value stands under a wrong name.
-                yield _Row(place, {}, f"{len(cells)} values for {len(header)} columns: put quotes around commas")
-            else:
-                yield _Row(place, {name: cell for name, cell in zip(header, cells, strict=False) if name})
-    except csv.Error as error:
-        raise _unreadable(path, f"line {line} is not CSV ({error})", "check its quotation marks") from error
-
-
-def _check_header(header: list[str], path: Path) -> None:
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise _unreadable(path, f"has the column {twice[0]!r} twice", "keep one of them")
-
-
-def _json_rows(text: str, path: Path) -> Iterator[_Row]:
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"is not JSON ({error})", "write a list of objects, one a recording") from error
-    if not isinstance(items, list):
-        raise _unreadable(path, "is not a JSON list", "write a list of objects, one a recording")
-    rows = [
-        _Row(f"entry {number}", {_column(name): value for name, value in item.items()})
-        if isinstance(item, dict)
-        else _Row(f"entry {number}", {}, "not an object with a file")
-        for number, item in enumerate(items, 1)
-    ]
-    if rows and not any("file" in row.values for row in rows):
-        raise _unreadable(path, "names no file in any entry", "give each object a file")
-    return iter(rows)

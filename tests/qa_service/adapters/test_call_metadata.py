@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
+from qa_service.adapters.call_metadata import MAX_WARNINGS, Sidecar, find_sidecar, load_sidecar
 from qa_service.domain.call import CallMetadata, Direction
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError
@@ -161,6 +161,13 @@ def test_unknown_json_values_are_kept_as_json(tmp_path: Path) -> None:
     sidecar = load_json(tmp_path, {"file": "a.wav", "tags": ["重要", 2], "vip": True, "note": "a\0", "none": None})
     assert sidecar.lookup(tmp_path / "a.wav") == CallMetadata(extra=(("tags", '["重要", 2]'), ("vip", "true")))
     assert any("'note' is too long or not printable" in warning for warning in sidecar.warnings)
+
+
+def test_a_fault_of_every_row_is_not_told_for_every_row(tmp_path: Path) -> None:
+    sidecar = load(tmp_path, "file,direction,team\n" + "".join(f"{n}.wav,sideways,T\n" for n in range(5000)))
+    assert len(sidecar.warnings) == MAX_WARNINGS + 1
+    assert sidecar.warnings[-1] == f"metadata_invalid: call_metadata.csv, {5000 - MAX_WARNINGS} more like these"
+    assert sidecar.lookup(tmp_path / "4999.wav") == CallMetadata(team="T")
 
 
 def test_identical_rows_are_one(tmp_path: Path) -> None:
