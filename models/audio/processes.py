@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from models.audio import child
 from models.audio.pyav import DecodeOptions
@@ -29,6 +30,8 @@ from models.audio.spool import SAMPLE_BYTES
 from qa_service.errors import InputError, TransientError
 
 _BOOT = "import sys; sys.path[:] = sys.argv[2:]; from models.audio.zygote import main; main(int(sys.argv[1]))"
+# Where this package was found may not be on the path any more: "" is, after a change of directory.
+_ROOT = str(Path(__file__).resolve().parents[2])
 # Decoding must be at least this many times faster than the recording, on top of the flat allowance.
 _MIN_SPEED = 10.0
 
@@ -75,7 +78,7 @@ class DecodeProcesses:
         with theirs:
             try:
                 self._zygote = subprocess.Popen(
-                    [sys.executable, "-c", _BOOT, str(theirs.fileno()), *sys.path],
+                    [sys.executable, "-c", _BOOT, str(theirs.fileno()), *sys.path, _ROOT],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],

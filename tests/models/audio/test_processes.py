@@ -255,6 +255,21 @@ def test_the_main_module_runs_once(tmp_path: Path, short_call: AudioSource, way:
     assert (result.stdout, result.stderr) == ("main\n2.0\n", "")
 
 
+def test_the_package_is_found_wherever_the_process_has_gone(tmp_path: Path, short_call: AudioSource) -> None:
+    script = """
+        import os, sys
+        from pathlib import Path
+        from models.audio.decoder import RecordingDecoder
+        from qa_service.ports import AudioSource
+        sys.path[:] = ["", *(entry for entry in sys.path if not Path(entry, "models", "audio").exists())]
+        os.chdir("/")
+        with RecordingDecoder().decode(AudioSource((Path(sys.argv[1]),))) as audio:
+            print(audio.duration_s)
+    """
+    with interpreter(script, short_call.paths[0]) as process:
+        assert process.communicate(timeout=30)[0] == "2.0\n"
+
+
 @contextmanager
 def interpreter(script: str, *arguments: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
