@@ -5,12 +5,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from models.diarization.call import CallDiarizer, ChannelDiarizer
 from models.weights import default_cache_dir
 from qa_service.errors import ConfigurationError, EngineError
 from qa_service.ports import Transcriber
 
 TRANSCRIBERS: Final[dict[str, str]] = {
     "faster-whisper": "models.asr.faster_whisper:FasterWhisper",
+}
+
+DIARIZERS: Final[dict[str, str]] = {
+    "pyannote": "models.diarization.pyannote:PyannoteDiarizer",
+    "none": "models.diarization.call:WholeChannel",
 }
 
 
@@ -33,6 +39,21 @@ def transcriber(
         threads=threads or os.cpu_count() or 1,
     )
     return built
+
+
+def diarizer(engine: str, *, cache_dir: Path | None, device: str) -> CallDiarizer:
+    """The speakers of a call, shared channels taken apart by the named engine.
+
+    Raises:
+        ConfigurationError: ``engine_unknown``.
+    """
+    if engine not in DIARIZERS:
+        raise ConfigurationError("engine_unknown", f"no engine {engine!r}: use one of {', '.join(DIARIZERS)}")
+    module, name = DIARIZERS[engine].split(":")
+    channel: ChannelDiarizer = getattr(import_module(module), name)(
+        cache_dir=cache_dir or default_cache_dir(), device=resolve_device(device)
+    )
+    return CallDiarizer(channel)
 
 
 def resolve_device(device: str) -> str:

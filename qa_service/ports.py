@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from qa_service.domain.call import CallMetadata, RawFormat, Recording
-from qa_service.domain.conversation import Conversation, EngineRun, TextOverlay, Transcript
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import RuleResult
 from qa_service.domain.scoring import Evaluation, Scorecard
@@ -104,11 +104,13 @@ class AudioDecoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpeechActivity:
-    """Speech of one channel: tight spans, and its mean level while speaking (dBFS, None without speech)."""
+    """Speech of one channel, or of one of its speakers: tight spans, and its mean level while speaking (dBFS, None
+    without speech)."""
 
     channel: int
     spans: tuple[TimeSpan, ...]
     level_dbfs: float | None
+    speaker: int = 0
 
 
 class VoiceActivityDetector(Protocol):
@@ -125,9 +127,42 @@ class Transcriber(Protocol):
     def run(self) -> EngineRun: ...
 
     def transcribe(
-        self, audio: DecodedAudio, speech: Mapping[int, Sequence[TimeSpan]], *, language: str | None
+        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
     ) -> tuple[Transcript, ...]:
-        """Words of each channel inside its speech spans; language detected per call when None."""
+        """Words of each speaker inside their speech spans, in order; language detected per call when None."""
+        ...
+
+
+class Diarizer(Protocol):
+    @property
+    def run(self) -> EngineRun: ...
+
+    def speakers(
+        self, audio: DecodedAudio, activities: Sequence[SpeechActivity], *, expected: int | None
+    ) -> tuple[SpeechActivity, ...]:
+        """Who speaks when. Separate channels are their speakers; a channel that several share is taken apart.
+
+        Args:
+            activities: speech of every channel.
+            expected: how many people speak, when it is known.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAttribution:
+    """Roles of a channel's speakers, in order, and how probable they are together, in [0, 1]."""
+
+    roles: tuple[SpeakerRole, ...]
+    probability: float
+
+
+class RoleAttributor(Protocol):
+    @property
+    def run(self) -> EngineRun: ...
+
+    def attribute(self, said: Sequence[TextOverlay], language: str) -> RoleAttribution:
+        """Roles of the speakers who said this; unknown for each where the text does not tell."""
         ...
 
 

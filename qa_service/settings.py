@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     asr_compute_type: str = "default"
     asr_threads: int = Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    diarization_engine: Literal["pyannote", "none"] = "pyannote"
+    diarization_device: Literal["auto", "cpu", "cuda"] | None = None
+    role_probability: Annotated[float, Field(ge=0.5, le=1.0)] = 0.9
     model_cache_dir: Path | None = None
 
     utterance_pause_s: PositiveFloat = 0.8

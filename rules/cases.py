@@ -40,7 +40,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from qa_service.domain.alignment import turns_of
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
-from qa_service.domain.conversation import ChannelSpeech, Conversation, SpeakerRole, TextOverlay, Utterance, Word
+from qa_service.domain.conversation import Conversation, SpeakerRole, SpeakerSpeech, TextOverlay, Utterance, Word
 from qa_service.domain.metrics import measure
 from qa_service.domain.results import Outcome
 from qa_service.domain.text import fold
@@ -162,7 +162,7 @@ def dialogue(
         utterances=utterances,
         turns=turns_of(utterances),
         speech=tuple(
-            ChannelSpeech(channel, role, union(line.span for line in lines if line.role is role))
+            SpeakerSpeech(channel, role, union(line.span for line in lines if line.role is role))
             for channel, role in enumerate(roles)
         ),
         role_source="unknown" if SpeakerRole.UNKNOWN in roles else "metadata",

@@ -10,10 +10,10 @@ from itertools import accumulate
 
 from qa_service.domain.alignment import turns_of
 from qa_service.domain.conversation import (
-    ChannelSpeech,
     Conversation,
     Segment,
     SpeakerRole,
+    SpeakerSpeech,
     TextOverlay,
     Transcript,
     Utterance,
@@ -79,14 +79,14 @@ def utterance(
 
 def speech(
     role: SpeakerRole, *edges: tuple[float, float], channel: int | None = None, level_dbfs: float | None = None
-) -> ChannelSpeech:
-    return ChannelSpeech(CHANNELS[role] if channel is None else channel, role, spans(*edges), level_dbfs)
+) -> SpeakerSpeech:
+    return SpeakerSpeech(CHANNELS[role] if channel is None else channel, role, spans(*edges), level_dbfs)
 
 
 def conversation(
     *utterances: Utterance,
     duration_s: float = 60.0,
-    channels: Sequence[ChannelSpeech] | None = None,
+    channels: Sequence[SpeakerSpeech] | None = None,
     language: str = "zh",
     role_source: str = "metadata",
     overlap_measurable: bool = True,

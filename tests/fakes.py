@@ -4,8 +4,9 @@ What the fakes do depends on the bytes of the recording alone: ``b"silent"`` hol
 greeting a channel. They count their work, so that a test can tell what was not repeated.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,12 @@ from qa_service.db.rows import Row
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.call import CallMetadata
-from qa_service.domain.conversation import Conversation, EngineRun, TextOverlay, Transcript
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
-from qa_service.domain.timeline import TimeSpan
-from qa_service.ports import AudioSource, DecodedAudio, SpeechActivity
+from qa_service.domain.timeline import TimeSpan, hull
+from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, SpeechActivity
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import ScoreRecordings
@@ -94,15 +95,57 @@ class FakeTranscriber:
         return EngineRun("asr", "fake", self.model, "1", "cpu")
 
     def transcribe(
-        self, audio: DecodedAudio, speech: Mapping[int, Sequence[TimeSpan]], *, language: str | None
+        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
     ) -> tuple[Transcript, ...]:
         assert isinstance(audio, FakeAudio)
         self.heard.append(audio.content)
         self.during(audio.content)
         return tuple(
-            transcript(words("您好", 3.0 * channel), channel=channel, language=language or "zh")
-            for channel in sorted(speech)
+            replace(
+                transcript(words("您好", s.spans[0].start), channel=s.channel, language=language or "zh"),
+                speaker=s.speaker,
+            )
+            for s in speech
         )
+
+
+class FakeDiarizer:
+    """Implements ``Diarizer``: a single channel holds two speakers, one in each half of its speech."""
+
+    def __init__(self) -> None:
+        self.model = "voices"
+        self.expected: list[int | None] = []
+
+    @property
+    def run(self) -> EngineRun:
+        return EngineRun("diarization", "fake", self.model, "1", "cpu")
+
+    def speakers(
+        self, audio: DecodedAudio, activities: Sequence[SpeechActivity], *, expected: int | None
+    ) -> tuple[SpeechActivity, ...]:
+        self.expected.append(expected)
+        if len(activities) > 1:
+            return tuple(activities)
+        (speech,) = activities
+        whole = hull(speech.spans)
+        halves = (TimeSpan(whole.start, whole.middle), TimeSpan(whole.middle, whole.end))
+        return tuple(replace(speech, spans=(half,), speaker=i) for i, half in enumerate(halves))
+
+
+class FakeAttributor:
+    """Implements ``RoleAttributor``: ``roles`` for the speakers, unknown until somebody sets them."""
+
+    def __init__(self) -> None:
+        self.roles: tuple[SpeakerRole, ...] = ()
+
+    @property
+    def run(self) -> EngineRun:
+        return EngineRun("roles", "fake", "cues", "1", "cpu")
+
+    def attribute(self, said: Sequence[TextOverlay], language: str) -> RoleAttribution:
+        if len(self.roles) != len(said):
+            return RoleAttribution((SpeakerRole.UNKNOWN,) * len(said), 0.5)
+        return RoleAttribution(self.roles, 0.97)
 
 
 class FakeAnnotator:
@@ -149,7 +192,9 @@ class Workplace:
         self.blobs = LocalBlobStore(folder / "blobs")
         self.decoder = FakeDecoder()
         self.detector = FakeDetector()
+        self.diarizer = FakeDiarizer()
         self.transcriber = FakeTranscriber()
+        self.attributor = FakeAttributor()
         self.annotator = FakeAnnotator()
         self.packs = {name: FakeRules(name, f"sha256:{name}") for name in ("rules-zh", "rules-en")}
         self.ingest = Ingest(units=database.unit_of_work, blobs=self.blobs)
@@ -172,7 +217,9 @@ class Workplace:
             blobs=self.blobs,
             decoder=self.decoder,
             detector=self.detector,
+            diarizer=self.diarizer,
             transcriber=self.transcriber,
+            attributor=self.attributor,
             annotator=self.annotator,
             alignment=alignment or AlignmentOptions(),
             language=language,

@@ -4,7 +4,8 @@ from functools import cached_property, lru_cache
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
-from models.registry import transcriber
+from models.registry import diarizer, transcriber
+from models.roles.cues import CueOptions, ScriptCues
 from models.text.normalise import PinyinAnnotator
 from models.vad.silero import SileroVad
 from qa_service.adapters.blobs import LocalBlobStore
@@ -68,6 +69,12 @@ class Container:
                 compute_type=settings.asr_compute_type,
                 threads=settings.asr_threads,
             ),
+            diarizer=diarizer(
+                settings.diarization_engine,
+                cache_dir=settings.model_cache_dir,
+                device=settings.diarization_device or settings.device,
+            ),
+            attributor=ScriptCues(options=CueOptions(min_probability=settings.role_probability)),
             annotator=PinyinAnnotator(),
             alignment=AlignmentOptions(utterance_pause_s=settings.utterance_pause_s),
             language=settings.language,

@@ -22,7 +22,7 @@ from qa_service.domain.conversation import EngineRun, Segment, Transcript, Word
 from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError
-from qa_service.ports import DecodedAudio
+from qa_service.ports import DecodedAudio, SpeechActivity
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -122,21 +122,31 @@ class FasterWhisper:
             ) from error
 
     def transcribe(
-        self, audio: DecodedAudio, speech: Mapping[int, Sequence[TimeSpan]], *, language: str | None
+        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
     ) -> tuple[Transcript, ...]:
-        windows = {
-            channel: pack(spans, duration_s=audio.duration_s, options=self._options.packing)
-            for channel, spans in sorted(speech.items())
-        }
+        windows = [
+            pack(
+                speaker.spans,
+                duration_s=audio.duration_s,
+                options=self._options.packing,
+                others=[span for other in speech if _shares_channel(other, speaker) for span in other.spans],
+            )
+            for speaker in speech
+        ]
         encoded: dict[tuple[int, Window], Any] = {}
         if language is None:
-            language = self._detect_language(audio, windows, encoded)
+            language = self._detect_language(audio, list(zip(speech, windows, strict=True)), encoded)
         return tuple(
-            Transcript(channel, language, self._channel(audio, channel, packed, language, encoded))
-            for channel, packed in windows.items()
+            Transcript(
+                speaker.channel,
+                language,
+                self._segments(audio, speaker.channel, packed, language, encoded),
+                speaker.speaker,
+            )
+            for speaker, packed in zip(speech, windows, strict=True)
         )
 
-    def _channel(
+    def _segments(
         self,
         audio: DecodedAudio,
         channel: int,
@@ -219,17 +229,17 @@ class FasterWhisper:
     def _detect_language(
         self,
         audio: DecodedAudio,
-        windows: Mapping[int, Sequence[Window]],
+        speakers: Sequence[tuple[SpeechActivity, Sequence[Window]]],
         encoded: dict[tuple[int, Window], Any],
     ) -> str:
-        """The language both channels speak, from each one's fullest window; encodings are kept for decoding."""
+        """The language the speakers share, from each one's fullest window; encodings are kept for decoding."""
         score = dict.fromkeys(self._options.languages, 0.0)
-        for channel, packed in windows.items():
+        for speaker, packed in speakers:
             if not packed:
                 continue
             window = max(packed, key=lambda w: w.duration_s)
-            encoded[channel, window] = self._encode(audio, channel, window)
-            for token, probability in self._model.model.detect_language(encoded[channel, window][0])[0]:
+            heard = encoded[speaker.channel, window] = self._encode(audio, speaker.channel, window)
+            for token, probability in self._model.model.detect_language(heard[0])[0]:
                 code = token[2:-2]
                 if code in score:
                     score[code] += probability * window.duration_s
@@ -281,6 +291,10 @@ class FasterWhisper:
     def _echoes_prompt(self, text: str, language: str) -> bool:
         prompt = dict(self._options.prompts).get(language)
         return bool(prompt) and fold(prompt or "").text in fold(text).text
+
+
+def _shares_channel(other: SpeechActivity, speaker: SpeechActivity) -> bool:
+    return other.channel == speaker.channel and other.speaker != speaker.speaker
 
 
 _COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}

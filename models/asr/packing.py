@@ -47,12 +47,21 @@ class Window:
         return self.pieces[-1].offset_s + self.pieces[-1].span.duration_s
 
 
-def pack(speech: Sequence[TimeSpan], *, duration_s: float, options: PackingOptions) -> tuple[Window, ...]:
-    """Fill windows with a channel's speech, in time order."""
+def pack(
+    speech: Sequence[TimeSpan],
+    *,
+    duration_s: float,
+    options: PackingOptions,
+    others: Sequence[TimeSpan] = (),
+) -> tuple[Window, ...]:
+    """Fill windows with a speaker's speech, in time order.
+
+    ``others``: when other speakers of the same channel speak; what pads a piece never reaches into it.
+    """
     windows: list[Window] = []
     pieces: list[Piece] = []
     cursor = 0.0
-    for span in _padded(speech, duration_s, options):
+    for span in _padded(speech, duration_s, options, union(others)):
         if pieces and cursor + options.gap_s + span.duration_s > options.window_s:
             windows.append(Window(tuple(pieces)))
             pieces, cursor = [], 0.0
@@ -64,7 +73,9 @@ def pack(speech: Sequence[TimeSpan], *, duration_s: float, options: PackingOptio
     return tuple(windows)
 
 
-def _padded(speech: Sequence[TimeSpan], duration_s: float, options: PackingOptions) -> list[TimeSpan]:
+def _padded(
+    speech: Sequence[TimeSpan], duration_s: float, options: PackingOptions, others: Sequence[TimeSpan]
+) -> list[TimeSpan]:
     """Spans padded into the silence around them, never past its middle, none longer than a window."""
     spans = union(speech, bridge_s=options.bridge_s)
     padded: list[TimeSpan] = []
@@ -73,6 +84,11 @@ def _padded(speech: Sequence[TimeSpan], duration_s: float, options: PackingOptio
         after = spans[index + 1].start if index + 1 < len(spans) else duration_s
         start = max(span.start - options.pad_s, (before + span.start) / 2 if index else 0.0)
         end = min(span.end + options.pad_s, (span.end + after) / 2 if index + 1 < len(spans) else duration_s)
+        for other in others:
+            if other.start < span.start:
+                start = min(max(start, other.end), span.start)
+            if other.end > span.end:
+                end = max(min(end, other.start), span.end)
         padded.extend(_split(TimeSpan(start, max(start, end)), options.window_s))
     return padded
 

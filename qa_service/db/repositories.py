@@ -303,16 +303,11 @@ def _new_evaluation(row: EvaluationRow, results: Sequence[RuleResult]) -> Evalua
             same_event_as=result.same_event_as,
             evidence=documents.dump_evidence(result.evidence),
             style=[[name, heard] for name, heard in result.style],
-            finding=FindingRow(evaluation=row, state="open") if _needs_a_person(result) else None,
+            finding=FindingRow(evaluation=row, state="open") if result.needs_a_person else None,
         )
         for position, result in enumerate(results)
     ]
     return row
-
-
-def _needs_a_person(result: RuleResult) -> bool:
-    open_outcome = result.outcome in (Outcome.NOT_MET, Outcome.UNDETERMINED)
-    return open_outcome and result.scored and result.same_event_as is None
 
 
 def _evaluation(row: EvaluationRow) -> StoredEvaluation:

@@ -1,4 +1,4 @@
-"""From channels' speech and recognised words to a conversation.
+"""From speakers' speech and recognised words to a conversation.
 
 Guarantee: pure; every word lies in at most one utterance, and a word far from any speech belongs to none:
 recognisers invent words in silence and music, and an invented 「谢谢」 must satisfy no rule.
@@ -6,37 +6,40 @@ recognisers invent words in silence and music, and an invented 「谢谢」 must
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
 from qa_service.domain.conversation import (
-    ChannelSpeech,
     Conversation,
     EngineRun,
     SpeakerRole,
+    SpeakerSpeech,
     TextOverlay,
     Transcript,
     Turn,
     Utterance,
     Word,
 )
-from qa_service.domain.timeline import TimeSpan, union
+from qa_service.domain.timeline import TimeSpan, intersection, union
 
 
 @dataclass(frozen=True, slots=True)
 class AlignmentOptions:
     """``utterance_pause_s``: a longer pause of one speaker ends the utterance; ``word_slack_s``: how far from
-    speech a word's middle may lie and still count (recognisers place words to about ±0.3 s)."""
+    speech a word's middle may lie and still count (recognisers place words to about ±0.3 s).
+    ``overlap_confidence``: the most a word may have that was said while another speaker of the same channel spoke:
+    nobody can tell whose it is, so it is below what rules accuse upon."""
 
     utterance_pause_s: float = 0.8
     word_slack_s: float = 0.5
+    overlap_confidence: float = 0.45
 
 
 def build_conversation(
     *,
     duration_s: float,
     language: str,
-    speech: Sequence[ChannelSpeech],
+    speech: Sequence[SpeakerSpeech],
     transcripts: Sequence[Transcript],
     simplified: Callable[[str, str], str],
     overlay: Callable[[str], TextOverlay],
@@ -44,19 +47,24 @@ def build_conversation(
     overlap_measurable: bool,
     provenance: Sequence[EngineRun],
     options: AlignmentOptions,
+    role_probability: float | None = None,
 ) -> Conversation:
-    """Assemble the conversation of a recording whose channels are its speakers."""
-    words_of = {t.channel: [w for segment in t.segments for w in segment.words] for t in transcripts}
+    """Assemble the conversation of a recording from what was heard of each speaker."""
+    words_of = {(t.channel, t.speaker): [w for s in t.segments for w in s.words] for t in transcripts}
     drafts = [
-        (span, channel, words)
-        for channel in speech
-        for span, words in _utterances(channel.spans, words_of.get(channel.channel, []), options)
+        (span, speaker, words)
+        for speaker in speech
+        for span, words in _utterances(
+            speaker.spans,
+            _doubted(words_of.get((speaker.channel, speaker.speaker), []), speaker, speech, options),
+            options,
+        )
     ]
     # Speakers who start together are ordered by role: which channel the agent is on changes no turn.
-    drafts.sort(key=lambda draft: (draft[0], draft[1].role, draft[1].channel))
+    drafts.sort(key=lambda draft: (draft[0], draft[1].role, draft[1].channel, draft[1].speaker))
     utterances = tuple(
-        _utterance(index, span, channel, words, language, simplified, overlay)
-        for index, (span, channel, words) in enumerate(drafts)
+        _utterance(index, span, speaker, words, language, simplified, overlay)
+        for index, (span, speaker, words) in enumerate(drafts)
     )
     return Conversation(
         duration_s=duration_s,
@@ -67,7 +75,22 @@ def build_conversation(
         role_source=role_source,
         overlap_measurable=overlap_measurable,
         provenance=tuple(provenance),
+        role_probability=role_probability,
     )
+
+
+def _doubted(
+    words: Sequence[Word], speaker: SpeakerSpeech, speech: Sequence[SpeakerSpeech], options: AlignmentOptions
+) -> list[Word]:
+    """``words`` with those in doubt that were said while another speaker of the channel spoke."""
+    others = [s.spans for s in speech if s.channel == speaker.channel and s.speaker != speaker.speaker]
+    both = union(span for spans in others for span in intersection(spans, speaker.spans))
+    return [
+        replace(word, confidence=min(word.confidence, options.overlap_confidence))
+        if any(span.contains((word.start + word.end) / 2) for span in both)
+        else word
+        for word in words
+    ]
 
 
 def _utterances(
@@ -98,7 +121,7 @@ def _distance(span: TimeSpan, time_s: float) -> float:
 def _utterance(
     index: int,
     span: TimeSpan,
-    channel: ChannelSpeech,
+    speaker: SpeakerSpeech,
     words: Sequence[Word],
     language: str,
     simplified: Callable[[str, str], str],
@@ -111,8 +134,8 @@ def _utterance(
     weights = [sum(c.isalnum() for c in word.text) for word in words]
     return Utterance(
         index=index,
-        role=channel.role,
-        channel=channel.channel,
+        role=speaker.role,
+        channel=speaker.channel,
         start=span.start,
         end=span.end,
         text=text,
@@ -121,6 +144,7 @@ def _utterance(
         word_offsets=tuple(accumulate((len(w.text) for w in words[:-1]), initial=0)),
         confidence=sum(w.confidence * n for w, n in zip(words, weights, strict=True)) / sum(weights),
         overlay=overlay(text),
+        speaker=speaker.speaker,
     )
 
 

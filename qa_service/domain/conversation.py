@@ -56,11 +56,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a recogniser heard on one channel."""
+    """What a recogniser heard of one speaker."""
 
     channel: int
     language: str
     segments: tuple[Segment, ...]
+    speaker: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class TextOverlay:
 class Utterance:
     """One speaker's words without a long pause.
 
+    ``speaker`` is the speaker's number on that channel: 0 where the channel is the speaker.
     ``text`` is for reading (simplified script), ``raw_text`` what the recogniser wrote, character by
     character aligned with it; ``word_offsets[i]`` is where ``words[i]`` starts in both.
     ``confidence`` is the mean word confidence weighted by word length.
@@ -96,6 +98,7 @@ class Utterance:
     word_offsets: tuple[int, ...]
     confidence: float
     overlay: TextOverlay
+    speaker: int = 0
 
     @property
     def span(self) -> TimeSpan:
@@ -151,34 +154,46 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelSpeech:
-    """When one channel carries speech, and how loud it is while it does."""
+class SpeakerSpeech:
+    """When one speaker speaks, and how loud they are. ``speaker`` numbers the voices of a channel."""
 
     channel: int
     role: SpeakerRole
     spans: tuple[TimeSpan, ...]
     level_dbfs: float | None = None
+    speaker: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One recording, heard. ``role_source`` says where the roles come from (metadata, site default, unknown)."""
+    """One recording, heard.
+
+    ``role_source`` says where the roles come from (metadata, site default, script cues, unknown);
+    ``role_probability`` how sure the attribution is where they were inferred, None where they were told.
+    ``overlap_measurable``: whether it can be told who talked over whom, as on separate channels.
+    """
 
     duration_s: float
     language: str
     utterances: tuple[Utterance, ...]
     turns: tuple[Turn, ...]
-    speech: tuple[ChannelSpeech, ...]
+    speech: tuple[SpeakerSpeech, ...]
     role_source: str
     overlap_measurable: bool
     provenance: tuple[EngineRun, ...] = field(default=())
+    role_probability: float | None = None
+
+    @property
+    def channels(self) -> int:
+        """Audio tracks with a speaker of their own; 1 when all speak on the same one."""
+        return len({speaker.channel for speaker in self.speech})
 
     def speech_of(self, role: SpeakerRole) -> tuple[TimeSpan, ...]:
-        return union(span for channel in self.speech if channel.role == role for span in channel.spans)
+        return union(span for speaker in self.speech if speaker.role == role for span in speaker.spans)
 
     def spoken_by(self, role: SpeakerRole) -> tuple[Utterance, ...]:
         return tuple(u for u in self.utterances if u.role == role)
 
     @property
     def roles_known(self) -> bool:
-        return all(channel.role is not SpeakerRole.UNKNOWN for channel in self.speech)
+        return all(speaker.role is not SpeakerRole.UNKNOWN for speaker in self.speech)

@@ -7,7 +7,7 @@ happened to cut its segments. Unknown is None, not zero.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
@@ -48,7 +48,10 @@ class InterruptionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """``role`` starts while the other holds the floor. ``violation`` None: cannot be told (indeterminate)."""
+    """``role`` starts while the other holds the floor.
+
+    ``violation`` None: cannot be told, always so on a single track (indeterminate).
+    """
 
     role: SpeakerRole
     overlap: TimeSpan
@@ -123,7 +126,7 @@ class ConversationMetrics:
 def measure(conversation: Conversation, metadata: CallMetadata, options: MetricOptions) -> ConversationMetrics:
     """All metrics of one conversation."""
     whole = TimeSpan(0.0, conversation.duration_s)
-    speech = union(span for channel in conversation.speech for span in channel.spans)
+    speech = union(span for speaker in conversation.speech for span in speaker.spans)
     holds = intersection(metadata.hold_spans or (), (whole,))
     return ConversationMetrics(
         duration_s=conversation.duration_s,
@@ -131,7 +134,7 @@ def measure(conversation: Conversation, metadata: CallMetadata, options: MetricO
         roles=tuple(
             _of_role(conversation, role, options)
             for role in ROLES
-            if any(channel.role is role for channel in conversation.speech)
+            if any(speaker.role is role for speaker in conversation.speech)
         ),
         overlaps=_overlaps(conversation),
         interruptions=_interruptions(conversation, options),
@@ -146,9 +149,7 @@ def measure(conversation: Conversation, metadata: CallMetadata, options: MetricO
 
 def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> RoleMetrics:
     speech = conversation.speech_of(role)
-    counted = [u for u in conversation.spoken_by(role) if spoken_units(u.text) >= options.rate_min_units]
-    spoken_s = total_s(intersection(speech, (u.span for u in counted)))
-    units = sum(spoken_units(u.text) for u in counted)
+    units, spoken_s = _spoken(conversation, role, options)
     turns = [turn for turn in conversation.turns if turn.role is role]
     levels = [c.level_dbfs for c in conversation.speech if c.role is role and c.level_dbfs is not None]
     speech_s = total_s(speech)
@@ -164,15 +165,30 @@ def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptio
     )
 
 
+def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[int, float]:
+    """Units of the role's longer utterances, and the seconds they were spoken in.
+
+    On a single track what is said at once is left out: a recogniser gives the same words to both speakers there.
+    """
+    counted = [u for u in conversation.spoken_by(role) if spoken_units(u.text) >= options.rate_min_units]
+    spoken = intersection(conversation.speech_of(role), (u.span for u in counted))
+    if conversation.overlap_measurable:
+        return sum(spoken_units(u.text) for u in counted), total_s(spoken)
+    alone = difference(spoken, _overlaps(conversation))
+    words = (word for u in counted for word in u.words)
+    units = sum(spoken_units(w.text) for w in words if any(s.contains((w.start + w.end) / 2) for s in alone))
+    return units, total_s(alone)
+
+
 def _overlaps(conversation: Conversation) -> tuple[TimeSpan, ...]:
-    if not conversation.overlap_measurable or len(conversation.speech) < 2:
-        return ()
-    first, second = conversation.speech[0].spans, conversation.speech[1].spans
-    return intersection(first, second)
+    pairs = combinations([speaker.spans for speaker in conversation.speech], 2)
+    return union(span for first, second in pairs for span in intersection(first, second))
 
 
 def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[Interruption, ...]:
-    if not conversation.overlap_measurable:
+    """Events of overlapping speech. From one track alone none is ever a violation: who talked over whom, and with
+    what words, cannot be told there."""
+    if not conversation.roles_known:
         return ()
     found: list[Interruption] = []
     for role, other in (ROLES, ROLES[::-1]):
@@ -199,7 +215,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
                     role=role,
                     overlap=overlap,
                     outcome=_interruption_outcome(spurt, holder, floor, options),
-                    violation=_is_violation(tuple(heard.values()), options) if long_enough else False,
+                    violation=_violation(conversation, long_enough, tuple(heard.values()), options),
                     utterances=tuple(heard),
                 )
             )
@@ -218,6 +234,14 @@ def _said_in(utterance: Utterance, spurt: TimeSpan, options: MetricOptions) -> s
         for offset, word in zip(utterance.word_offsets, utterance.words, strict=True)
         if near.contains((word.start + word.end) / 2)
     )
+
+
+def _violation(
+    conversation: Conversation, long_enough: bool, said: Sequence[str], options: MetricOptions
+) -> bool | None:
+    if not conversation.overlap_measurable:
+        return None
+    return _is_violation(said, options) if long_enough else False
 
 
 def _is_violation(said: Sequence[str], options: MetricOptions) -> bool | None:

@@ -56,3 +56,15 @@ class RuleResult:
     scored: bool = True
     same_event_as: str | None = None
     style: tuple[tuple[str, bool | None], ...] = ()
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether somebody has to look: a scored doubt or violation that no other result already stands for.
+
+        Every mono call leaves interruptions open; without so much as an overlap there is nothing to listen to.
+        """
+        if not self.scored or self.same_event_as is not None:
+            return False
+        if self.outcome is Outcome.UNDETERMINED:
+            return self.reason != "overlap_not_measurable" or bool(self.evidence)
+        return self.outcome is Outcome.NOT_MET

@@ -5,20 +5,22 @@ speech depends on; a key that is stored already costs no speech work. No transac
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
 from qa_service.domain.call import CallMetadata, Recording
-from qa_service.domain.conversation import ChannelSpeech, Conversation, EngineRun
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, SpeakerSpeech, Transcript
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
 from qa_service.ports import (
     AudioDecoder,
     AudioSource,
     BlobStore,
+    Diarizer,
+    RoleAttributor,
     StoredConversation,
     TextAnnotator,
     Transcriber,
@@ -28,11 +30,23 @@ from qa_service.ports import (
 from qa_service.services.keys import stage_key
 
 # Raised whenever the same words and speech spans would be assembled into another conversation.
-ASSEMBLY_REVISION = 1
+ASSEMBLY_REVISION = 2
+
+
+FROM_CUES = "script cues"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Who is who: a role for each speaker, and how that is known."""
+
+    roles: tuple[SpeakerRole, ...]
+    source: str
+    probability: float | None = None
 
 
 class HearRecording:
-    """Decode → voice activity → words → conversation."""
+    """Decode → voice activity → speakers → words → roles → conversation."""
 
     def __init__(
         self,
@@ -41,7 +55,9 @@ class HearRecording:
         blobs: BlobStore,
         decoder: AudioDecoder,
         detector: VoiceActivityDetector,
+        diarizer: Diarizer,
         transcriber: Transcriber,
+        attributor: RoleAttributor,
         annotator: TextAnnotator,
         alignment: AlignmentOptions,
         language: str | None,
@@ -51,7 +67,9 @@ class HearRecording:
         self._blobs = blobs
         self._decoder = decoder
         self._detector = detector
+        self._diarizer = diarizer
         self._transcriber = transcriber
+        self._attributor = attributor
         self._annotator = annotator
         self._alignment = alignment
         self._language = language
@@ -60,7 +78,7 @@ class HearRecording:
     @property
     def engines(self) -> tuple[EngineRun, ...]:
         """What hears, stage by stage. Raises EngineError when a model is missing."""
-        return self._detector.run, self._transcriber.run
+        return self._detector.run, self._diarizer.run, self._transcriber.run, self._attributor.run
 
     def key(self, recording: Recording, metadata: CallMetadata) -> str:
         return stage_key(
@@ -68,6 +86,9 @@ class HearRecording:
             revision=ASSEMBLY_REVISION,
             recording=recording.sha256,
             vad=self._detector.run,
+            diarization=self._diarizer.run,
+            roles=self._attributor.run,
+            speakers=metadata.speakers,
             asr=self._transcriber.run,
             text=self._annotator.revision,
             alignment=self._alignment,
@@ -89,7 +110,9 @@ class HearRecording:
             stored = unit.conversations.by_key(key)
         if stored is not None:
             # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
-            role_source = self._role_source(metadata, len(stored.conversation.speech))
+            if stored.conversation.channels != 2:
+                return stored
+            role_source = self._role_source(metadata)
             return replace(stored, conversation=replace(stored.conversation, role_source=role_source))
         started = time.monotonic()
         conversation, channels = self._listen(recording, metadata)
@@ -109,23 +132,51 @@ class HearRecording:
                 raise InputError(
                     "silent_audio", "no speech on any channel: check the recorder", recording=recording.id
                 )
-            transcripts = self._transcriber.transcribe(
-                audio, {a.channel: a.spans for a in activities}, language=self._language_of(metadata)
-            )
-            roles = roles_of(audio.channels, self._agent_channel_of(metadata))
+            speakers = self._diarizer.speakers(audio, activities, expected=metadata.speakers)
+            transcripts = self._transcriber.transcribe(audio, speakers, language=self._language_of(metadata))
+            separate = len({s.channel for s in speakers}) == audio.channels == 2
+            cast = self._told(metadata) if separate else self._inferred(transcripts)
             conversation = build_conversation(
                 duration_s=audio.duration_s,
                 language=transcripts[0].language,
-                speech=[ChannelSpeech(a.channel, roles[a.channel], a.spans, a.level_dbfs) for a in activities],
+                speech=[
+                    SpeakerSpeech(s.channel, role, s.spans, s.level_dbfs, s.speaker)
+                    for s, role in zip(speakers, cast.roles, strict=True)
+                ],
                 transcripts=transcripts,
                 simplified=self._annotator.simplified,
                 overlay=self._annotator.overlay,
-                role_source=self._role_source(metadata, audio.channels),
-                overlap_measurable=audio.channels == 2,
-                provenance=self.engines,
+                role_source=cast.source,
+                role_probability=cast.probability,
+                overlap_measurable=separate,
+                provenance=(
+                    self._detector.run,
+                    *(() if separate else (self._diarizer.run, self._attributor.run)),
+                    self._transcriber.run,
+                ),
                 options=self._alignment,
             )
             return conversation, audio.channels
+
+    def _told(self, metadata: CallMetadata) -> _Cast:
+        """Roles of separate channels: somebody says which one the agent is on."""
+        return _Cast(roles_of(2, self._agent_channel_of(metadata)), self._role_source(metadata))
+
+    def _inferred(self, transcripts: Sequence[Transcript]) -> _Cast:
+        """Roles of speakers on one channel, from what they say."""
+        said = [
+            self._annotator.overlay(
+                self._annotator.simplified(
+                    "\n".join("".join(word.text for word in s.words) for s in transcript.segments),
+                    transcript.language,
+                )
+            )
+            for transcript in transcripts
+        ]
+        found = self._attributor.attribute(said, transcripts[0].language)
+        if SpeakerRole.AGENT not in found.roles:
+            return _Cast(found.roles, "unknown", found.probability)
+        return _Cast(found.roles, FROM_CUES, found.probability)
 
     @contextmanager
     def _local_paths(self, recording: Recording) -> Iterator[tuple[Path, ...]]:
@@ -138,7 +189,7 @@ class HearRecording:
     def _agent_channel_of(self, metadata: CallMetadata) -> int | None:
         return self._agent_channel if metadata.agent_channel is None else metadata.agent_channel
 
-    def _role_source(self, metadata: CallMetadata, channels: int) -> str:
-        if channels != 2 or self._agent_channel_of(metadata) is None:
+    def _role_source(self, metadata: CallMetadata) -> str:
+        if self._agent_channel_of(metadata) is None:
             return "unknown"
         return "site default" if metadata.agent_channel is None else "metadata"

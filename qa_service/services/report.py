@@ -23,17 +23,21 @@ def scored(
             "second_path": second_path,
             "sha256": sha256,
             "duration_s": _ms(conversation.duration_s),
-            "channels": len(conversation.speech),
+            "channels": conversation.channels,
         },
         "status": "scored",
         "error": None,
         "conversation": {
             "language": conversation.language,
             "role_source": conversation.role_source,
+            "role_probability": None
+            if conversation.role_probability is None
+            else round(conversation.role_probability, 3),
             "utterances": [
                 {
                     "role": u.role.value,
                     "channel": u.channel,
+                    "speaker": u.speaker,
                     "start": _ms(u.start),
                     "end": _ms(u.end),
                     "text": u.text,

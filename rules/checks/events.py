@@ -56,10 +56,11 @@ class InterruptionCheck(Check):
     role: RoleName = "agent"
 
     def evaluate(self, context: Context) -> Verdict:
-        if not context.metrics.interruptions_measurable:
-            known = context.conversation.roles_known
-            return unknown("overlap_not_measurable" if known else "role_unknown")
+        if not context.conversation.roles_known:
+            return unknown("role_unknown")
         own = [i for i in context.metrics.interruptions if role_of(self.role) in (None, i.role)]
+        if not context.metrics.interruptions_measurable:
+            return unknown("overlap_not_measurable", tuple(_interruption_evidence(i, context) for i in own))
         happened = [i for i in own if i.violation]
         if happened:
             return Verdict(True, tuple(_interruption_evidence(i, context) for i in happened))

@@ -1,6 +1,6 @@
 """The real recogniser on short clips: words at their times, the same every time, none where nobody speaks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
@@ -16,21 +16,27 @@ from qa_service.domain.conversation import Transcript, Word
 from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError
+from qa_service.ports import SpeechActivity
 from tests.builders import spans
 from tests.corpus import corpus_dir
 from tests.signals import NOT_SPEECH, RATE_HZ, ArrayAudio, Samples, clip_of, keypad, noise, tone
 
 engine = pytest.mark.engine
 
+
+def speaking(channels: Mapping[int, tuple[TimeSpan, ...]]) -> list[SpeechActivity]:
+    return [SpeechActivity(channel, found, -20.0) for channel, found in channels.items()]
+
+
 # The first two utterances of example calls as they were written (Whisper writes digits), and when they are spoken.
 ZH_CLIP = ("zh01", 0.0, 12.25)
-ZH_SPEECH = {0: spans((0.8, 6.484)), 1: spans((7.038, 11.784))}
+ZH_SPEECH = speaking({0: spans((0.8, 6.484)), 1: spans((7.038, 11.784))})
 ZH_TEXTS = (
     "您好，华信通信客服，工号8023为您服务，请问有什么可以帮您？",
     "你好，我想查一下，我上个月的话费怎么比平时多了50多块钱。",
 )
 EN_CLIP = ("en01", 0.0, 14.0)
-EN_SPEECH = {0: spans((0.8, 7.235)), 1: spans((7.919, 13.707))}
+EN_SPEECH = speaking({0: spans((0.8, 7.235)), 1: spans((7.919, 13.707))})
 EN_TEXT = "Hi, I noticed a fee of twenty five dollars on my card this month, and I don't know what it is for."
 
 PAD_S = WhisperOptions().packing.pad_s
@@ -75,7 +81,7 @@ def test_words_lie_inside_their_utterance_in_order(
 ) -> None:
     for transcripts, speech in ((mandarin, ZH_SPEECH), (english, EN_SPEECH)):
         for transcript in transcripts:
-            (span,) = speech[transcript.channel]
+            (span,) = speech[transcript.channel].spans
             said = words_of(transcript)
             assert said
             for word in said:
@@ -113,9 +119,9 @@ def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: P
     to it."""
     doubtful = FasterWhisper(model="base", cache_dir=tmp_path, options=WhisperOptions(log_probability_floor=0.0))
     doubtful.__dict__["_model"] = whisper._model
-    audio, speech = ArrayAudio(clip_of("zh01", 7.0, 9.0)), {1: spans((0.0, 2.0))}
+    audio, speech = ArrayAudio(clip_of("zh01", 7.0, 9.0)), speaking({1: spans((0.0, 2.0))})
     first = doubtful.transcribe(audio, speech, language="zh")
-    doubtful.transcribe(ArrayAudio(noise(2.0)), {0: spans((0.0, 2.0))}, language="zh")
+    doubtful.transcribe(ArrayAudio(noise(2.0)), speaking({0: spans((0.0, 2.0))}), language="zh")
     assert doubtful.transcribe(audio, speech, language="zh") == first
     assert words_of(first[0])
 
@@ -123,7 +129,7 @@ def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: P
 @engine
 def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
     audio = ArrayAudio(clip_of("zh01", 7.0, 9.0))
-    (transcript,) = whisper.transcribe(audio, {1: spans((0.0, 2.0))}, language="en")
+    (transcript,) = whisper.transcribe(audio, speaking({1: spans((0.0, 2.0))}), language="en")
     assert (transcript.channel, transcript.language) == (1, "en")
 
 
@@ -131,7 +137,7 @@ def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
 def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
     """The customer's channel up to 10 s, of which only the first part of the sentence is given as speech."""
     audio = ArrayAudio(clip_of(*ZH_CLIP))
-    (transcript,) = whisper.transcribe(audio, {1: spans((7.038, 8.5))}, language="zh")
+    (transcript,) = whisper.transcribe(audio, speaking({1: spans((7.038, 8.5))}), language="zh")
     assert 0 < len(fold(text_of(transcript)).text) < len(fold(ZH_TEXTS[1]).text) / 2
     assert all(word.end <= 8.5 + PAD_S for word in words_of(transcript))
 
@@ -143,8 +149,7 @@ def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
 @pytest.mark.parametrize("name", NOT_SPEECH)
 def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: str) -> None:
     audio = ArrayAudio(NOT_SPEECH[name](20.0))
-    speech = {activity.channel: activity.spans for activity in vad.detect(audio)}
-    (transcript,) = whisper.transcribe(audio, speech, language="zh")
+    (transcript,) = whisper.transcribe(audio, vad.detect(audio), language="zh")
     assert transcript.segments == ()
 
 
@@ -152,13 +157,15 @@ def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: s
 @pytest.mark.parametrize("samples", [noise(20.0), tone(20.0), keypad(20.0)], ids=["noise", "tone", "keypad"])
 def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, samples: Samples) -> None:
     """(Digital silence is left out: there Whisper base makes up a sentence, with a confidence below any floor.)"""
-    (transcript,) = whisper.transcribe(ArrayAudio(samples), {0: spans((0, 20))}, language="zh")
+    (transcript,) = whisper.transcribe(ArrayAudio(samples), speaking({0: spans((0, 20))}), language="zh")
     assert words_of(transcript) == []
 
 
 @engine
 def test_a_call_without_speech_has_empty_transcripts(whisper: FasterWhisper) -> None:
-    found = whisper.transcribe(ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), {0: (), 1: ()}, language=None)
+    found = whisper.transcribe(
+        ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), speaking({0: (), 1: ()}), language=None
+    )
     assert [(t.channel, t.segments) for t in found] == [(0, ()), (1, ())]
 
 
@@ -177,7 +184,7 @@ def refused(model: str, tmp_path: Path) -> str:
     recogniser = FasterWhisper(model=model, cache_dir=tmp_path / "cache")
     audio = ArrayAudio(np.zeros((1, RATE_HZ), np.float32))
     with pytest.raises(EngineError) as caught:
-        recogniser.transcribe(audio, {0: (TimeSpan(0.0, 1.0),)}, language="zh")
+        recogniser.transcribe(audio, speaking({0: (TimeSpan(0.0, 1.0),)}), language="zh")
     return caught.value.code
 
 
@@ -222,5 +229,5 @@ def test_real_speakers(whisper: FasterWhisper, clip: str, said: str) -> None:
     path = corpus_dir() / "mandarin_real" / "clips" / f"{clip}.flac"
     samples, rate_hz = sf.read(path, dtype="float32", always_2d=True)
     audio = ArrayAudio(soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ))
-    (transcript,) = whisper.transcribe(audio, {0: spans((0.0, audio.duration_s))}, language="zh")
+    (transcript,) = whisper.transcribe(audio, speaking({0: spans((0.0, audio.duration_s))}), language="zh")
     assert likeness(text_of(transcript), said) > 0.7

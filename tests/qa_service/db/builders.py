@@ -5,10 +5,10 @@ import hashlib
 from qa_service.db.session import Database
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import (
-    ChannelSpeech,
     Conversation,
     EngineRun,
     SpeakerRole,
+    SpeakerSpeech,
     TextOverlay,
     Turn,
     Utterance,
@@ -55,8 +55,8 @@ def conversation() -> Conversation:
         utterances=(utterance,),
         turns=(Turn(SpeakerRole.AGENT, 0.5, 1.25, (0,)),),
         speech=(
-            ChannelSpeech(0, SpeakerRole.AGENT, (TimeSpan(0.5, 1.25),), -23.5),
-            ChannelSpeech(1, SpeakerRole.CUSTOMER, ()),
+            SpeakerSpeech(0, SpeakerRole.AGENT, (TimeSpan(0.5, 1.25),), -23.5),
+            SpeakerSpeech(1, SpeakerRole.CUSTOMER, ()),
         ),
         role_source="metadata",
         overlap_measurable=True,

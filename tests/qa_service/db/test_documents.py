@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from qa_service.db import documents
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import (
-    ChannelSpeech,
     Conversation,
     EngineRun,
     SpeakerRole,
+    SpeakerSpeech,
     TextOverlay,
     Turn,
     Utterance,
@@ -65,7 +65,7 @@ conversations = st.builds(
     language=words,
     utterances=some(utterances),
     turns=some(st.builds(Turn, roles, numbers, numbers, some(counts))),
-    speech=some(st.builds(ChannelSpeech, counts, roles, some(spans), st.none() | numbers)),
+    speech=some(st.builds(SpeakerSpeech, counts, roles, some(spans), st.none() | numbers)),
     role_source=words,
     overlap_measurable=st.booleans(),
     provenance=some(st.builds(EngineRun, words, words, words, words, words, pairs)),

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of, turns_of
-from qa_service.domain.conversation import ChannelSpeech, Conversation, EngineRun, SpeakerRole, Transcript, Word
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, SpeakerSpeech, Transcript, Word
 from qa_service.domain.timeline import TimeSpan, total_s, union
 from tests.builders import AGENT, CUSTOMER, UNKNOWN, overlay, speech, transcript, utterance, words
 
 OPTIONS = AlignmentOptions(utterance_pause_s=0.75, word_slack_s=0.5)
 
 
-def align(channels: Sequence[ChannelSpeech], *heard: Transcript, language: str = "zh") -> Conversation:
+def align(channels: Sequence[SpeakerSpeech], *heard: Transcript, language: str = "zh") -> Conversation:
     return build_conversation(
         duration_s=60.0,
         language=language,
@@ -113,7 +113,7 @@ def test_every_word_near_speech_is_in_exactly_one_utterance(
     first: list[TimeSpan], second: list[TimeSpan], a: list[tuple[int, int]], b: list[tuple[int, int]]
 ) -> None:
     channels = [
-        ChannelSpeech(channel, role, union(found))
+        SpeakerSpeech(channel, role, union(found))
         for channel, (role, found) in enumerate([(AGENT, first), (CUSTOMER, second)])
     ]
     said = [

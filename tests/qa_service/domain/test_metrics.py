@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation
 from qa_service.domain.call import CallMetadata, HangupSide
-from qa_service.domain.conversation import ChannelSpeech, Conversation, SpeakerRole, Transcript, Word
+from qa_service.domain.conversation import Conversation, SpeakerRole, SpeakerSpeech, Transcript, Word
 from qa_service.domain.metrics import (
     ConversationMetrics,
     Interruption,
@@ -231,12 +231,24 @@ def test_the_end_of_the_own_sentence_is_not_what_one_interrupts_with() -> None:
     assert [(i.overlap, i.violation, i.utterances) for i in found] == [(TimeSpan(4.75, 6), False, (0,))]
 
 
-def test_mono_without_overlap_is_not_measurable() -> None:
+def test_on_a_single_track_overlap_is_kept_and_convicts_nobody() -> None:
     call = conversation(utterance("我想退货", 0, 5, role=CUSTOMER), utterance("我来帮您查", 3, 8))
     mono = measured(replace(call, overlap_measurable=False))
     assert not mono.interruptions_measurable
-    assert (mono.interruptions, mono.overlaps) == ((), ())
-    assert measured(call).interruptions_measurable
+    assert [(i.role, i.overlap, i.violation) for i in mono.interruptions] == [(AGENT, TimeSpan(3, 5), None)]
+    assert mono.overlaps == (TimeSpan(3, 5),)
+    stereo = measured(call)
+    assert stereo.interruptions_measurable
+    assert [i.violation for i in stereo.interruptions] == [True]
+
+
+def test_overlap_counts_every_pair_of_speakers() -> None:
+    channels = [
+        speech(AGENT, (0, 5)),
+        replace(speech(CUSTOMER, (3, 8), channel=0), speaker=1),
+        replace(speech(SpeakerRole.SYSTEM, (7, 9), channel=0), speaker=2),
+    ]
+    assert measured(conversation(channels=channels)).overlaps == (TimeSpan(3, 5), TimeSpan(7, 8))
 
 
 def test_unknown_roles_are_not_measurable() -> None:
@@ -361,7 +373,7 @@ def test_unrecognised_speech_in_between_makes_the_latency_unknown() -> None:
 
 
 def build(
-    channels: Sequence[ChannelSpeech], heard: Sequence[Transcript], *, duration_s: float = 60.0
+    channels: Sequence[SpeakerSpeech], heard: Sequence[Transcript], *, duration_s: float = 60.0
 ) -> Conversation:
     return build_conversation(
         duration_s=duration_s,

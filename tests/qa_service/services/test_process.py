@@ -50,6 +50,8 @@ def test_every_changed_engine_or_option_is_heard_again(workplace: Workplace) -> 
     hear_again(workplace.hear)
     workplace.detector.options = (("threshold", "0.6"),)
     hear_again(workplace.hear)
+    workplace.diarizer.model = "other voices"
+    hear_again(workplace.hear)
     workplace.annotator.revision = "2"
     hear_again(workplace.hear)
     hear_again(workplace.hearing(alignment=AlignmentOptions(utterance_pause_s=0.5)))
@@ -106,13 +108,42 @@ def test_roles_that_metadata_confirms_come_from_metadata(workplace: Workplace) -
     assert workplace.transcriber.heard == [b"call"]
 
 
-def test_one_channel_has_no_roles(workplace: Workplace) -> None:
+def test_speakers_on_one_channel_stay_unknown_where_their_words_do_not_tell(workplace: Workplace) -> None:
     workplace.decoder.channels = 1
     recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
     heard = workplace.hear.hear(recording, CallMetadata(agent_channel=0)).conversation
-    assert heard.role_source == "unknown"
+    assert (heard.role_source, heard.role_probability, heard.channels) == ("unknown", 0.5, 1)
     assert not heard.overlap_measurable
-    assert [u.role for u in heard.utterances] == [SpeakerRole.UNKNOWN]
+    assert [(u.role, u.channel, u.speaker) for u in heard.utterances] == [
+        (SpeakerRole.UNKNOWN, 0, 0),
+        (SpeakerRole.UNKNOWN, 0, 1),
+    ]
+
+
+def test_roles_on_one_channel_are_inferred_and_kept_with_their_probability(workplace: Workplace) -> None:
+    workplace.decoder.channels = 1
+    workplace.attributor.roles = (SpeakerRole.CUSTOMER, SpeakerRole.AGENT)
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    for _ in range(2):  # from the store the second time
+        heard = workplace.hear.hear(recording, CallMetadata(agent_channel=0)).conversation
+        assert (heard.role_source, heard.role_probability) == ("script cues", 0.97)
+        assert not heard.overlap_measurable
+        assert [(u.role, u.speaker) for u in heard.utterances] == [
+            (SpeakerRole.CUSTOMER, 0),
+            (SpeakerRole.AGENT, 1),
+        ]
+        assert [run.stage for run in heard.provenance] == ["vad", "diarization", "roles", "asr"]
+    assert len(workplace.transcriber.heard) == 1
+    with workplace.database.unit_of_work() as unit:
+        assert unit.recordings.get(recording.id).channels == 1
+
+
+def test_metadata_tells_how_many_speak(workplace: Workplace) -> None:
+    workplace.decoder.channels = 1
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    workplace.hear.hear(recording, NOTHING)
+    workplace.hear.hear(recording, CallMetadata(speakers=2))
+    assert workplace.diarizer.expected == [None, 2]
 
 
 def test_the_language_is_taken_from_metadata_then_from_the_site(workplace: Workplace) -> None:
@@ -177,5 +208,7 @@ def test_engines_that_disagree_keep_the_first_result(workplace: Workplace) -> No
 def test_the_engines_are_known_before_any_audio(workplace: Workplace) -> None:
     assert workplace.hear.engines == (
         EngineRun("vad", "fake", "vad", "1", "cpu", (("threshold", "0.5"),)),
+        EngineRun("diarization", "fake", "voices", "1", "cpu"),
         EngineRun("asr", "fake", "tiny", "1", "cpu"),
+        EngineRun("roles", "fake", "cues", "1", "cpu"),
     )

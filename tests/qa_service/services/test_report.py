@@ -17,7 +17,7 @@ from tests.builders import AGENT, CUSTOMER, conversation, utterance
 
 KEYS: dict[str, set[str]] = {
     "recording": {"path", "second_path", "sha256", "duration_s", "channels"},
-    "conversation": {"language", "role_source", "utterances"},
+    "conversation": {"language", "role_source", "role_probability", "utterances"},
     "metrics": {
         *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
         *("longest_monologue_s", "level_dbfs", "silences", "interruptions", "hangup_side"),
@@ -78,6 +78,7 @@ def test_times_are_rounded_to_milliseconds() -> None:
     assert first == {
         "role": "agent",
         "channel": 0,
+        "speaker": 0,
         "start": 1.333,
         "end": 4.333,
         "text": "您好请问有什么可以帮您",

@@ -1,0 +1,1 @@
+"""Speaker roles, inferred from what is said."""
