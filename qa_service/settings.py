@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -18,6 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from qa_service.adapters.metadata_fields import ALLOWED_FORMS, parse_channel_map, parse_raw_format
+from qa_service.domain.call import RawFormat
 from qa_service.errors import ConfigurationError
 
 
@@ -43,6 +45,8 @@ class Settings(BaseSettings):
 
     language: Literal["zh", "en"] | None = None
     agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
+    channel_map: Annotated[tuple[int, ...] | None, NoDecode] = None
+    raw_format: Annotated[RawFormat | None, NoDecode] = None
     max_duration_s: PositiveFloat = 4 * 3600.0
     max_file_bytes: PositiveInt = 2 * 1024**3
     min_sample_rate_hz: PositiveInt = 6_000
@@ -85,6 +89,19 @@ class Settings(BaseSettings):
         if ends[0].endswith(ends[1]) or ends[1].endswith(ends[0]):
             raise ValueError(f"{ends[0]} and {ends[1]} end alike: a name could be either side")
         return tuple(ends)
+
+    @field_validator("channel_map", "raw_format", mode="before")
+    @classmethod
+    def _as_in_metadata(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        if not value.strip():
+            return None
+        name = str(info.field_name)
+        try:
+            return parse_channel_map(value) if name == "channel_map" else parse_raw_format(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not {ALLOWED_FORMS[name]}") from error
 
     @field_validator("time_zone")
     @classmethod

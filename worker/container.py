@@ -58,7 +58,8 @@ class Container:
                     max_tracks=settings.max_tracks,
                     decode_timeout_s=settings.decode_timeout_s,
                     decode_memory_bytes=settings.decode_memory_bytes,
-                )
+                ),
+                channel_map=settings.channel_map,
             ),
             detector=SileroVad(),
             transcriber=transcriber(

@@ -11,6 +11,7 @@ from functools import reduce
 from pathlib import Path
 
 from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
+from qa_service.adapters.discovery import raw_format_of
 from qa_service.adapters.filename_template import FilenameTemplate
 from qa_service.adapters.metadata_fields import contradictions, merge
 from qa_service.adapters.pairing import CallFiles, legs_of, pair
@@ -50,6 +51,7 @@ class MetadataSources:
         settings = container.settings
         self._zone = settings.zone
         self._suffixes = settings.leg_suffixes
+        self._raw_format = settings.raw_format
         self._warn = warn
         self._given = self._load(sidecar) if sidecar else None
         self._found: dict[Path, Sidecar | QAError | None] = {}
@@ -68,9 +70,17 @@ class MetadataSources:
         known = self._known(call)
         legs = legs_of(call.path, self._suffixes) if self._suffixes and call.second else None
         named = self._template.parse(legs.common if legs else call.path) if self._template else None
-        if known is None or named is None:
-            return known or named
-        return merge(known, named)
+        told = merge(known, named) if known and named else known or named
+        return self._with_raw_format(call, told)
+
+    def _with_raw_format(self, call: CallFiles, told: CallMetadata | None) -> CallMetadata | None:
+        """A stored recording has no name any more: what the name says about its format is kept as metadata."""
+        if told is not None and told.raw_format is not None:
+            return told
+        formats = {raw_format_of(path, self._raw_format) for path in call.paths}
+        if len(formats) > 1 or None in formats:
+            return told
+        return replace(told or CallMetadata(), raw_format=formats.pop())
 
     def check(self, calls: Sequence[CallFiles]) -> None:
         """Warn of rows in the named sidecar that belong to none of the recordings: a mistyped name, most likely.

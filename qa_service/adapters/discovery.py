@@ -6,10 +6,35 @@ named is dropped: a path that cannot be used stays in the list and fails later u
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".opus", ".ogg"})
+from qa_service.domain.call import RawFormat
+
+RAW_SUFFIXES: Mapping[str, RawFormat | None] = {
+    ".raw": None,
+    ".pcm": None,
+    ".ul": RawFormat("mulaw", 8000),
+    ".ulaw": RawFormat("mulaw", 8000),
+    ".al": RawFormat("alaw", 8000),
+    ".alaw": RawFormat("alaw", 8000),
+    ".sln": RawFormat("s16le", 8000),
+    ".sln16": RawFormat("s16le", 16_000),
+    ".vox": RawFormat("vox", 8000),
+    ".gsm": RawFormat("gsm", 8000),
+    ".g722": RawFormat("g722", 16_000),
+    ".g723": RawFormat("g723_1", 8000),
+    ".g729": RawFormat("g729", 8000),
+}
+"""Names of recordings without a header, and what they hold by the habit of telephone systems; None: the name does
+not tell."""
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".m4a", ".mp4", ".mov", ".aac",
+     ".3gp", ".amr", ".awb", ".wma", ".webm", ".mka", ".mkv", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
+     ".sph", ".voc"}
+    | RAW_SUFFIXES.keys()
+)  # fmt: skip
 
 
 def discover(paths: Iterable[Path]) -> list[Path]:
@@ -25,6 +50,15 @@ def discover(paths: Iterable[Path]) -> list[Path]:
         for file in _walk(path, walked) if _is_dir(path) else (path,):
             found.setdefault(place(file), file)
     return list(found.values())
+
+
+def raw_format_of(path: Path, default: RawFormat | None) -> RawFormat | None:
+    """How to read a file whose name says that it has no header; None for every other name.
+
+    ``default`` is the site's, for names that do not tell more.
+    """
+    suffix = path.suffix.lower()
+    return (RAW_SUFFIXES[suffix] or default) if suffix in RAW_SUFFIXES else None
 
 
 def place(file: Path) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from qa_service.domain.call import RawFormat
 from qa_service.errors import ConfigurationError
 from qa_service.settings import Settings, load_settings
 
@@ -128,3 +129,25 @@ def test_a_file_that_is_not_toml(tmp_path: Path, content: bytes) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().language = "en"  # type: ignore[misc]
+
+
+def test_tracks_and_raw_format_are_written_as_in_metadata(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert (load_settings().channel_map, load_settings().raw_format) == (None, None)
+    (tmp_path / "qa.toml").write_text('channel_map = [3, 1]\nraw_format = "alaw/8000"\n')
+    assert load_settings().channel_map == (3, 1)
+    assert load_settings().raw_format == RawFormat("alaw", 8000)
+    monkeypatch.setenv("QA_CHANNEL_MAP", "2, 0")
+    monkeypatch.setenv("QA_RAW_FORMAT", "S16LE/16000/2")
+    assert load_settings().channel_map == (2, 0)
+    assert load_settings().raw_format == RawFormat("s16le", 16_000, 2)
+    monkeypatch.setenv("QA_CHANNEL_MAP", "1,1")
+    monkeypatch.setenv("QA_RAW_FORMAT", "mulaw")
+    message = fault()
+    assert "QA_CHANNEL_MAP: " in message
+    assert "QA_RAW_FORMAT: " in message
+    assert "mulaw/8000" in message  # an example of what is allowed
+
+
+def test_decoding_needs_some_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QA_DECODE_MEMORY_BYTES", "1000000")
+    assert "QA_DECODE_MEMORY_BYTES" in fault()

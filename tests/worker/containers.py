@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 from qa_service.adapters.blobs import LocalBlobStore
+from qa_service.domain.call import RawFormat
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.process import HearRecording
 from qa_service.settings import Settings
@@ -20,6 +21,7 @@ class FakeContainer(Container):
         *,
         filename_template: str | None = None,
         leg_suffixes: tuple[str, str] | None = None,
+        raw_format: RawFormat | None = None,
         transient_retries: int = 1,
     ) -> None:
         super().__init__(
@@ -28,6 +30,7 @@ class FakeContainer(Container):
                 database_url=f"sqlite:///{folder / 'qa.db'}",
                 filename_template=filename_template,
                 leg_suffixes=leg_suffixes,
+                raw_format=raw_format,
                 transient_retries=transient_retries,
             )
         )

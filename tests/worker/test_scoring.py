@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from qa_service.adapters.pairing import CallFiles
 from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, RecordingRow
-from qa_service.domain.call import CallMetadata, Direction
+from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import ConfigurationError, InputError, TransientError
 from qa_service.ports import JobState
 from tests.fakes import SILENT
@@ -420,3 +421,22 @@ def test_rows_of_a_named_sidecar_that_belong_to_no_recording_are_reported(
     answers = run(container, [file(calls, "a.wav", b"call")], sidecar=sidecar, said=said)
     assert summary(answers) == [("a.wav", "scored")]
     assert said == ["metadata rows that belong to none of these recordings (1): typo.wav"]
+
+
+def test_a_name_tells_what_a_file_without_header_holds(calls: Path, tmp_path: Path) -> None:
+    container = FakeContainer(tmp_path / "site", raw_format=RawFormat("s16be", 16_000))
+    for name in ("a.ul", "b.raw", "c.wav", "d-out.al", "d-in.al", "e-out.al", "e-in.wav", "f.ul"):
+        file(calls, name, name.encode())
+    sidecar = file(calls, "call_metadata.csv", b"file,raw_format,agent_id\nf.ul,alaw/8000,7\na.ul,,8\n")
+    sources = MetadataSources(container, sidecar, print)
+
+    def told(first: str, second: str | None = None) -> CallMetadata | None:
+        return sources.of(CallFiles(calls / first, calls / second if second else None))
+
+    assert told("a.ul") == CallMetadata(agent_id="8", raw_format=RawFormat("mulaw", 8000))
+    assert told("b.raw") == CallMetadata(raw_format=RawFormat("s16be", 16_000))
+    assert told("c.wav") is None
+    assert told("d-out.al", "d-in.al") == CallMetadata(raw_format=RawFormat("alaw", 8000))
+    assert told("e-out.al", "e-in.wav") is None  # one declaration cannot be for both
+    assert told("f.ul") == CallMetadata(agent_id="7", raw_format=RawFormat("alaw", 8000))
+    container.database.dispose()

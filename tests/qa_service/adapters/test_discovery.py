@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from qa_service.adapters.discovery import discover
+from models.audio.raw import raw_input
+from qa_service.adapters.discovery import AUDIO_SUFFIXES, RAW_SUFFIXES, discover, raw_format_of
+from qa_service.adapters.metadata_fields import parse_raw_format
+from tests.recordings import FORMATS
 
 
 @pytest.fixture
@@ -75,3 +78,24 @@ def test_a_path_that_is_too_long_is_reported(folder: Path) -> None:
     """``Path.is_dir`` raises for these, where it answers for every other path that does not exist."""
     name, place = Path(f"{'a' * 300}.wav"), Path("b" * 300) / "c.wav"
     assert discover([name, place, folder / "b.wav"]) == [name, place, folder / "b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.raw", "s16be/44100"), ("a.PCM", "s16be/44100"), ("a.ul", "mulaw/8000"), ("a.al", "alaw/8000"),
+     ("a.SLN16", "s16le/16000"), ("a.g722", "g722/16000"), ("a.wav", None), ("raw", None), ("a.raw.wav", None)],
+)  # fmt: skip
+def test_a_name_that_says_no_header(name: str, expected: str | None) -> None:
+    site = parse_raw_format("s16be/44100")
+    assert raw_format_of(Path(name), site) == (parse_raw_format(expected) if expected else None)
+    if expected == "s16be/44100":
+        assert raw_format_of(Path(name), None) is None
+
+
+def test_names_of_raw_recordings_are_found_and_can_be_decoded() -> None:
+    assert RAW_SUFFIXES.keys() <= AUDIO_SUFFIXES
+    assert all(suffix == suffix.lower() for suffix in AUDIO_SUFFIXES)
+    for declared in RAW_SUFFIXES.values():
+        if declared is not None:
+            raw_input(declared)
+    assert {known.suffix for known in FORMATS.values()} <= AUDIO_SUFFIXES
