@@ -33,7 +33,7 @@ database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
 
 
-_UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029]")
+_UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class OutputFormat(StrEnum):
@@ -188,7 +188,7 @@ def _write_line(answer: Scored | Failed) -> None:
             evaluation=answer.evaluation,
         )
     text = json.dumps(document, ensure_ascii=False)
-    # JSON leaves these as they are; some readers end a line at them, and terminals obey some.
+    # JSON leaves these as they are; some readers end a line at some, and terminals obey the others.
     text = _UNSAFE_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     # A path that is not UTF-8 arrives as lone surrogates; they must not end the run.
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")

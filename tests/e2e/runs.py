@@ -37,6 +37,14 @@ class Store:
         database.dispose()
         return counts
 
+    def digests(self) -> set[str]:
+        """Of every file that a recording consists of."""
+        database = Database(f"sqlite:///{self.data / 'qa.db'}", clock=SystemClock())
+        with database.unit_of_work(read_only=True) as unit:
+            rows = unit.session.execute(select(RecordingRow.blob_uri, RecordingRow.second_blob_uri)).all()
+        database.dispose()
+        return {uri.removeprefix("blob:") for row in rows for uri in row if uri}
+
     def blobs(self) -> list[Path]:
         """Every file of the blob store, unfinished copies included."""
         return [path for path in (self.data / "blobs").rglob("*") if path.is_file()]
