@@ -4,7 +4,8 @@ Guarantee: the same speech, weights and options give the same words: nothing is 
 
 A window is decoded in one pass without timestamp tokens (with them, Whisper base stops early on packed
 Mandarin and drops the rest: CER 0.19 against 0.08); word times come from cross-attention alignment. Pieces that
-come back empty although they hold speech are decoded once more, on their own.
+come back empty although they hold speech are decoded once more, on their own. Words that were made up rather than
+heard have the confidence 0: over speech that it does not understand, Whisper repeats a sentence and is sure of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 # Raised whenever this module or the packing would give other words for the same speech, weights and options.
-PIPELINE_REVISION = 2
+PIPELINE_REVISION = 3
 
 # Ways to decode a window, in order, until a result is neither improbable nor repetitive. Whisper's own remedy,
 # sampling at rising temperatures, cannot be repeated: CTranslate2 seeds each thread's generator once, on its
@@ -46,6 +47,8 @@ class WhisperOptions:
     """Decoding options; a changed option is a changed engine run.
 
     ``prompts``: text that steers script and punctuation, by language. ``languages``: what may be detected.
+    ``unplaced_share_ceiling``: a window of which more words take no time was not heard. Of 194 windows of real and
+    synthetic calls at most 0.06 of the words took none, of a call played backwards up to 0.74 (2026-11-22).
     """
 
     languages: tuple[str, ...] = ("zh", "en")
@@ -53,6 +56,7 @@ class WhisperOptions:
     log_probability_floor: float = -1.0
     no_speech_ceiling: float = 0.6
     compression_ratio_ceiling: float = 2.4
+    unplaced_share_ceiling: float = 0.15
     retry_min_s: float = 0.6
     packing: PackingOptions = field(default_factory=PackingOptions)
 
@@ -191,7 +195,10 @@ class FasterWhisper:
         tokens = [token for token in result.sequences_ids[0] if token < tokenizer.eot]
         if tokens and not rejected and not self._echoes_prompt(tokenizer.decode(tokens), language):
             aligned = self._model.find_alignment(tokenizer, [tokens], output, frames)[0]
-            words = place([_word(timing) for timing in aligned if timing["word"]], window)
+            heard = [_word(timing) for timing in aligned if timing["word"]]
+            if self._invented(heard, log_probability, compression):
+                heard = [replace(word, confidence=0.0) for word in heard]
+            words = place(heard, window)
         segment = Segment(
             words=tuple(word for _, word in words),
             average_log_probability=log_probability,
@@ -200,6 +207,15 @@ class FasterWhisper:
             temperature=0.0,
         )
         return segment, {index for index, word in words if fold(word.text).text}
+
+    def _invented(self, words: Sequence[Word], log_probability: float, compression: float) -> bool:
+        """Whether all attempts gave words that are improbable, repetitive, or found nowhere in the sound."""
+        unplaced = sum(word.end - word.start < _UNPLACED_S for word in words)
+        return (
+            log_probability < self._options.log_probability_floor
+            or compression > self._options.compression_ratio_ceiling
+            or unplaced > max(self._options.unplaced_share_ceiling * len(words), 1)
+        )
 
     def _generate(self, output: Any, prompt: list[int], tokenizer: Any, decoding: Any) -> tuple[Any, float, float]:
         """The first good result of ``ATTEMPTS``, or the most probable one that does not repeat itself, with its
@@ -296,6 +312,8 @@ class FasterWhisper:
 def _shares_channel(other: SpeechActivity, speaker: SpeechActivity) -> bool:
     return other.channel == speaker.channel and other.speaker != speaker.speaker
 
+
+_UNPLACED_S = 0.03  # alignment counts in frames of 0.02 s
 
 _COMPUTE_TYPES = {"cpu": "int8", "cuda": "float16"}
 

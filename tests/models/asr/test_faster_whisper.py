@@ -162,6 +162,25 @@ def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, sa
 
 
 @engine
+@pytest.mark.parametrize("language", [None, "zh", "en"])
+def test_speech_that_nobody_understands_is_sure_of_nothing(
+    whisper: FasterWhisper, vad: SileroVad, language: str | None
+) -> None:
+    """A call played backwards: speech by every measure but its meaning. Whisper repeats "I don't know" with a
+    probability of 0.9, in words that take no time."""
+    audio = ArrayAudio(clip_of("zh04", 20.0, 60.0)[:, ::-1])
+    speech = vad.detect(audio)
+    assert sum(span.duration_s for activity in speech for span in activity.spans) > 10
+    heard = [
+        word
+        for transcript in whisper.transcribe(audio, speech, language=language)
+        for word in words_of(transcript)
+    ]
+    assert heard
+    assert {word.confidence for word in heard} == {0.0}
+
+
+@engine
 def test_a_call_without_speech_has_empty_transcripts(whisper: FasterWhisper) -> None:
     found = whisper.transcribe(
         ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), speaking({0: (), 1: ()}), language=None
