@@ -136,7 +136,7 @@ def load_settings() -> Settings:
     """Raises ConfigurationError ``settings_invalid`` naming every wrong setting."""
     named = os.environ.get("QA_CONFIG")
     if named and not Path(named).is_file():
-        raise ConfigurationError("settings_invalid", f"QA_CONFIG names {named}, which is not a file")
+        raise ConfigurationError("settings_invalid", f"QA_CONFIG names {named}, which is not a file: correct it")
     try:
         return Settings()
     except ValidationError as error:

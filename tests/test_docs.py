@@ -1,7 +1,11 @@
 """The documents keep up with the code: every setting, check kind, error code and command is documented."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from qa_service.settings import Settings
 from rules.checks import KINDS
@@ -9,14 +13,52 @@ from worker.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-RAISED = re.compile(
-    r"(?:InputError|ConfigurationError|RulePackError|ConflictError|NotFoundError|EngineError|TransientError)"
-    r"\(\s*\"([a-z_]+)\""
+PACKAGES = ("qa_service", "models", "rules", "worker", "api")
+ERRORS = (
+    "InputError",
+    "ConfigurationError",
+    "RulePackError",
+    "ConflictError",
+    "NotFoundError",
+    "EngineError",
+    "TransientError",
 )
+RAISED = re.compile(rf"(?:{'|'.join(ERRORS)})\(\s*\"([a-z_]+)\"")
+PART = "{}"
+NO_IMPERATIVE = {"it", "the", "a", "an", "this", "that", "there", "they", "which", "what", "no", "not", "expected"}
 
 
 def text(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def error_rows() -> Iterator[tuple[str, str, str]]:
+    """Code, meaning and remedy, for every code of every row."""
+    for line in text("errors.md").splitlines():
+        cells = re.split(r"(?<!\\)\|", line)[1:-1]
+        if len(cells) == 3 and cells[0].strip().startswith("`"):
+            for code in re.findall(r"`([a-z_]+)`", cells[0]):
+                yield code, cells[1], cells[2]
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Place and text of every message that is written as a literal; what is put into it reads ``{}``."""
+    for source in sources():
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+                message = _literal(node.args[1]) if len(node.args) > 1 else None
+                if message is not None:
+                    yield f"{source.relative_to(ROOT)}:{node.lineno}", message
+
+
+def _literal(node: ast.expr) -> str | None:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_literal(part) or PART for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def test_every_setting_is_documented() -> None:
@@ -30,14 +72,55 @@ def test_every_check_kind_is_documented() -> None:
 
 
 def test_every_error_code_is_documented() -> None:
-    raised = {
-        code
-        for package in ("qa_service", "models", "rules", "worker", "api")
-        for source in (ROOT / package).rglob("*.py")
-        for code in RAISED.findall(source.read_text(encoding="utf-8"))
-    }
+    raised = {code for source in sources() for code in RAISED.findall(source.read_text(encoding="utf-8"))}
     assert len(raised) > 20
     assert {code for code in raised if f"`{code}`" not in text("errors.md")} == set()
+
+
+def test_every_documented_code_is_used() -> None:
+    """A code that is written nowhere in the source is one that nobody will ever read."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sources())
+    documented = [code for code, _, _ in error_rows()]
+    assert len(documented) > 40
+    assert len(set(documented)) == len(documented), "a code in two rows"
+    assert [code for code in documented if f'"{code}"' not in source] == []
+
+
+def test_every_code_has_a_meaning_and_a_remedy() -> None:
+    poor = [code for code, *words in error_rows() if any(len(text.strip(" –-")) < 5 for text in words)]
+    assert poor == []
+
+
+def test_every_message_says_what_to_do() -> None:
+    """``what is wrong: do this``, as far as the message is written where it is raised."""
+    found = list(messages())
+    assert len(found) > 50
+    assert [(where, message) for where, message in found if not _has_remedy(message)] == []
+
+
+def _has_remedy(message: str) -> bool:
+    fault, colon, remedy = message.rpartition(": ")
+    if not colon:
+        return False
+    if remedy.startswith(PART):  # put in from elsewhere
+        return True
+    first = remedy.split()[0].strip(",;")
+    return bool(fault) and first.isalpha() and first.islower() and first not in NO_IMPERATIVE
+
+
+@pytest.mark.parametrize(
+    ("message", "has_one"),
+    [
+        ("no such file: check the path", True),
+        ("no such file", False),
+        ("no such file: it was deleted", False),
+        ("{} is full: free it up", True),
+        ("{} is full: {}", True),
+        (": check the path", False),
+    ],
+)
+def test_what_counts_as_a_remedy(message: str, has_one: bool) -> None:
+    assert _has_remedy(message) is has_one
 
 
 def test_every_command_is_in_the_readme_or_operations() -> None:

@@ -140,7 +140,9 @@ class LocalBlobStore:
     def _locate(self, uri: str) -> Path:
         found = _URI.fullmatch(uri)
         if found is None:
-            raise InputError("blob_uri_invalid", "not the address of a blob: expected blob: and 64 hex digits")
+            raise InputError(
+                "blob_uri_invalid", "not the address of a blob: give one that is blob: and 64 hex digits"
+            )
         return self._path(found[1])
 
     def _path(self, sha256: str) -> Path:
@@ -167,7 +169,10 @@ def _storage_errors(uri: str = "") -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if uri:
-            raise NotFoundError("blob_not_found", f"{uri} is not in the storage: it was deleted") from error
+            raise NotFoundError(
+                "blob_not_found",
+                f"{uri} is not in the storage: restore it from the backup, or score the file again",
+            ) from error
         raise _unavailable(error) from error
     except OSError as error:
         raise _unavailable(error) from error

@@ -39,7 +39,7 @@ def insert_or_get(session: Session, find: Callable[[], R | None], build: Callabl
             raise
         raise NotFoundError(
             "row_parent_unknown",
-            f"a new row of {row.__tablename__} refers to a row that does not exist: it may have been deleted",
+            f"a new row of {row.__tablename__} refers to a row that does not exist: score the recording again",
             table=row.__tablename__,
         ) from error
     return row, True

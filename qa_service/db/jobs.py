@@ -196,7 +196,7 @@ class SqlJobQueue:
 
 def _unknown(job_id: int) -> NotFoundError:
     return NotFoundError(
-        "job_not_found", f"no job has the number {job_id}: it may have been deleted", job_id=job_id
+        "job_not_found", f"no job has the number {job_id}: score its recording again", job_id=job_id
     )
 
 
