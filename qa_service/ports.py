@@ -97,6 +97,9 @@ class AudioSource:
 
 
 class AudioDecoder(Protocol):
+    channel_map: tuple[int, ...] | None
+    """The site's map, for files of more than two tracks of which nothing else is said."""
+
     def decode(self, source: AudioSource) -> AbstractContextManager[DecodedAudio]:
         """Raises InputError: empty, not audio, unsupported, corrupt."""
         ...

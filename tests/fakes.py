@@ -53,6 +53,7 @@ class FakeDecoder:
 
     def __init__(self, channels: int = 2) -> None:
         self.channels = channels
+        self.channel_map: tuple[int, ...] | None = None
         self.decoded: list[bytes] = []
 
     @contextmanager

@@ -43,8 +43,8 @@ MAX_GROWTH_MIB = 32.0
 MAX_S_PER_BYTE = 0.06
 """Opus, the most that the smallest packet of any format stands for: 120 ms in one byte and its length byte."""
 
-NEVER_TRUE = frozenset({"file_missing", "file_unreadable", "file_too_large", "file_changing"})
-"""Refusals that would send somebody to the disk: all cases can be read."""
+NEVER_TRUE = frozenset({"file_missing", "file_unreadable", "file_too_large", "file_changing", "too_long"})
+"""Refusals that would send somebody to the disk, or to split a call: all cases can be read and are short."""
 
 AUDIO = "audio"
 MakeDecoder = Callable[[Path], AudioDecoder]

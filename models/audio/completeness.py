@@ -17,6 +17,7 @@ _TOLERATED_EXCESS_S = 0.5
 
 _MAX_JUMP_S = 0.1
 _MAX_DRIFT_S = 0.5
+_FEWEST_BYTES_PER_S = 100  # of any codec that speech is recorded with; silence may take less
 
 
 class LengthCheck:
@@ -34,12 +35,15 @@ class LengthCheck:
         self._alone = alone
         self._header_s = promise.duration_s if alone else None
 
-    @property
-    def longest_s(self) -> float:
-        """The duration by the header's word, before anything is decoded; 0 when it says nothing."""
+    def surely_longer_than(self, duration_s: float, size_bytes: int) -> bool:
+        """Whether the header says so, before anything is decoded, of a file that can hold as much.
+
+        A small file that promises hours is cut or lies, and decoding it tells which.
+        """
         believed = self._promise.kept_by_ffmpeg or self._promise.rough
         told = [told_s or 0.0 for told_s in self._told_s.values()] if believed else []
-        return max([self._header_s or 0.0, *told])
+        said_s = max([self._header_s or 0.0, *told])
+        return said_s > duration_s and size_bytes >= said_s * _FEWEST_BYTES_PER_S
 
     def reached(self, decoded_s: float) -> bool:
         """Whether decoding broke off behind everything that was announced: at garbage after the audio."""

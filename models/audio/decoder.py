@@ -46,7 +46,7 @@ class RecordingDecoder:
         """
         self._limits = limits
         self._spool_dir = spool_dir
-        self._channel_map = channel_map
+        self.channel_map = channel_map
         self._sample_rate_hz = sample_rate_hz
 
     @contextlib.contextmanager
@@ -94,7 +94,7 @@ class RecordingDecoder:
             limits=self._limits,
             sample_rate_hz=self._sample_rate_hz,
             channel_map=channel_map,
-            default_map=self._channel_map,
+            default_map=self.channel_map,
             raw_format=source.raw_format,
         )
 

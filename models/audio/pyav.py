@@ -8,6 +8,7 @@ short. Runs in the process that calls it; ``models.audio.decoder`` runs it in on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -65,6 +66,8 @@ def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions
         raw = raw_input(options.raw_format)
         check_rate(options.raw_format.sample_rate_hz, options.limits)
         _choose([options.raw_format.channels], options)
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
     promise = LengthPromise() if raw else read_promise(file)
     unreadable = raw_not_audio(options.raw_format.encoding) if options.raw_format else not_audio()
     with _open(file, raw, unreadable) as container:
@@ -76,7 +79,7 @@ def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions
         lengths = LengthCheck(
             promise, {stream.index: _told_s(stream) for stream in streams}, alone=len(container.streams) == 1
         )
-        if lengths.longest_s > options.limits.max_duration_s:
+        if lengths.surely_longer_than(options.limits.max_duration_s, size_bytes):
             raise too_long(options.limits.max_duration_s)
         reader = _Reader(container, spools, options)
         try:

@@ -95,6 +95,7 @@ class HearRecording:
             language=self._language_of(metadata),
             agent_channel=self._agent_channel_of(metadata),
             channel_map=metadata.channel_map,
+            site_channel_map=self._decoder.channel_map,
             raw_format=metadata.raw_format,
         )
 

@@ -24,7 +24,7 @@ def a_model(
         name="tiny",
         source="made for this test",
         licence="MIT",
-        extra="tiny",
+        remedy="install it",
         files=(
             WeightFile("model.bin", model_digest, ((package, "data/part1"), (package, "data/part2"))),
             WeightFile("tokenizer.json", sha256(b"{}"), ((package, "data/tokenizer.json"),)),

@@ -64,14 +64,19 @@ def test_bytes_stand_for_seconds() -> None:
     assert of(1000, 1000, 0, packets=500) == "whole"  # an edit list leaves half out, and FFmpeg says so
 
 
-def test_the_longest_duration_is_known_before_decoding() -> None:
-    def longest_s(promise: LengthPromise) -> float:
-        return LengthCheck(promise, {0: 7.0, 1: 9.0}, alone=True).longest_s
+def test_only_a_header_that_the_file_could_fulfil_refuses_it_before_it_is_decoded() -> None:
+    def surely_longer(promise: LengthPromise, limit_s: float, *, size_bytes: int = 1000 * 8000) -> bool:
+        return LengthCheck(promise, {0: 700.0, 1: 900.0}, alone=True).surely_longer_than(limit_s, size_bytes)
 
-    assert longest_s(LengthPromise()) == 0.0
-    assert longest_s(LengthPromise(rough=True)) == 9.0
-    assert longest_s(LengthPromise(kept_by_ffmpeg=True)) == 9.0
-    assert longest_s(LengthPromise(duration_s=20.0)) == 20.0
+    assert not surely_longer(LengthPromise(), 1.0)  # FFmpeg's word alone may be an estimate
+    for promise, said_s in (
+        (LengthPromise(rough=True), 900.0),
+        (LengthPromise(kept_by_ffmpeg=True), 900.0),
+        (LengthPromise(duration_s=2000.0), 2000.0),
+    ):
+        assert surely_longer(promise, said_s - 1)
+        assert not surely_longer(promise, said_s)
+        assert not surely_longer(promise, said_s - 1, size_bytes=50_000)  # cut, or a lie: decoding tells
 
 
 def runs(clock: SampleClock, stamps: list[tuple[float, float]]) -> bool:

@@ -50,6 +50,8 @@ def test_every_changed_engine_or_option_is_heard_again(workplace: Workplace) -> 
     hear_again(workplace.hear)
     workplace.detector.options = (("threshold", "0.6"),)
     hear_again(workplace.hear)
+    workplace.decoder.channel_map = (1, 2)
+    hear_again(workplace.hear)
     workplace.diarizer.model = "other voices"
     hear_again(workplace.hear)
     workplace.annotator.revision = "2"
