@@ -1,7 +1,8 @@
 """Fakes of the speech ports and of rule packs, and the services wired with them on a real store.
 
-What the fakes do depends on the bytes of the recording alone: ``b"silent"`` holds no speech, anything else one
-greeting a channel. They count their work, so that a test can tell what was not repeated.
+What the fakes do depends on the bytes of the recording alone: ``b"silent"`` holds no speech, ``b"humming"`` speech
+without words, anything else one greeting a channel. They count their work, so that a test can tell what was not
+repeated.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from qa_service.services.process import HearRecording
 from tests.builders import overlay, transcript, words
 
 SILENT = b"silent"
+HUMMING = b"humming"
 DURATION_S = 12.0
 
 
@@ -103,7 +105,11 @@ class FakeTranscriber:
         self.during(audio.content)
         return tuple(
             replace(
-                transcript(words("您好", s.spans[0].start), channel=s.channel, language=language or "zh"),
+                transcript(
+                    () if audio.content == HUMMING else words("您好", s.spans[0].start),
+                    channel=s.channel,
+                    language=language or "zh",
+                ),
                 speaker=s.speaker,
             )
             for s in speech

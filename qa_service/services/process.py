@@ -103,7 +103,7 @@ class HearRecording:
         """The recording's conversation, from the store when it is there.
 
         Raises:
-            InputError: the audio cannot be used (the decoder's codes), or ``silent_audio``.
+            InputError: the audio cannot be used (the decoder's codes), ``silent_audio`` or ``no_words``.
             EngineError: a model cannot work.
         """
         key = self.key(recording, metadata)
@@ -157,6 +157,13 @@ class HearRecording:
                 ),
                 options=self._alignment,
             )
+            if not conversation.utterances:
+                # Nothing that was said can be checked; what remains, pauses and overlaps, may be music or a fax.
+                raise InputError(
+                    "no_words",
+                    "no word in what sounds like speech: listen to it, it may be music or another language",
+                    recording=recording.id,
+                )
             return conversation, audio.channels
 
     def _told(self, metadata: CallMetadata) -> _Cast:

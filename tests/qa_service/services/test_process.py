@@ -11,7 +11,7 @@ from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import EngineRun, SpeakerRole
 from qa_service.errors import InputError, NotFoundError
 from qa_service.services.process import HearRecording
-from tests.fakes import DURATION_S, SILENT, Workplace
+from tests.fakes import DURATION_S, HUMMING, SILENT, Workplace
 
 NOTHING = CallMetadata()
 
@@ -173,6 +173,14 @@ def test_silent_audio_is_a_coded_failure(workplace: Workplace) -> None:
         workplace.hear.hear(recording, NOTHING)
     assert caught.value.code == "silent_audio"
     assert workplace.transcriber.heard == []
+    assert workplace.count(ConversationRow) == 0
+
+
+def test_speech_without_a_word_is_a_coded_failure(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", HUMMING), None).recording
+    with pytest.raises(InputError) as caught:
+        workplace.hear.hear(recording, NOTHING)
+    assert caught.value.code == "no_words"
     assert workplace.count(ConversationRow) == 0
 
 
