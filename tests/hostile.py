@@ -103,6 +103,28 @@ def music(duration_s: float) -> Samples:
     return (0.3 * samples / np.abs(samples).max()).astype(np.float32)[None]
 
 
+def humming(notes: int) -> Samples:
+    """A scale on one vowel (pulses through the formants of i): a voice to every measure, and nothing said."""
+    sung = []
+    for n in range(notes):
+        time_s = np.arange(round(0.8 * RATE_HZ)) / RATE_HZ
+        pitch_hz = 220 * 2 ** ((0, 2, 4, 5, 7, 9, 11, 12)[n % 8] / 12) * (1 + 0.02 * np.sin(11 * np.pi * time_s))
+        wave = np.diff(np.floor(np.cumsum(pitch_hz) / RATE_HZ), prepend=0)
+        for formant_hz in (300, 2300, 3000):
+            wave = _resonant(wave, formant_hz)
+        sung.append(wave / np.abs(wave).max() * np.minimum(1, np.minimum(time_s / 0.03, (0.8 - time_s) / 0.05)))
+    return (0.3 * np.concatenate(sung)).astype(np.float32)[None]
+
+
+def _resonant(wave: NDArray[np.float64], centre_hz: float, *, width_hz: float = 90) -> NDArray[np.float64]:
+    """Through a two-pole resonator."""
+    radius, angle = math.exp(-math.pi * width_hz / RATE_HZ), 2 * math.pi * centre_hz / RATE_HZ
+    rung = np.zeros(len(wave) + 2)
+    for n, value in enumerate(wave):
+        rung[n + 2] = value + 2 * radius * math.cos(angle) * rung[n + 1] - radius**2 * rung[n]
+    return rung[2:]
+
+
 def many_hours(path: Path) -> None:
     """Five hours of nothing."""
     path.write_bytes(flac_of_zeros(5 * 3600 * RATE_HZ, rate_hz=RATE_HZ, channels=1, declared=5 * 3600 * RATE_HZ))
@@ -181,6 +203,7 @@ HOSTILE = (
     Hostile("silence.wav", samples_of(zeros(2, 8)), "silent_audio"),
     Hostile("tone.wav", samples_of(lambda: tone(8)), "silent_audio"),
     Hostile("music.wav", samples_of(lambda: music(12)), "silent_audio"),
+    Hostile("humming.wav", samples_of(lambda: humming(24)), "no_words", "listen to it"),
     Hostile("three.wav", samples_of(lambda: sound(3)), "too_many_channels", "channel_map"),
     Hostile("eight.wav", samples_of(lambda: sound(8)), "too_many_channels", "channel_map"),
     Hostile("slow.wav", samples_of(zeros(1, 5, rate_hz=1000), rate_hz=1000), "sample_rate_unsupported"),
