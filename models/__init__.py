@@ -9,3 +9,5 @@ import os
 # onnxruntime 1.31: sends events to Microsoft and keeps a device number in ~/.cache/Microsoft unless told not to
 # (its Privacy.md, "Disabling Telemetry").
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# pyannote.audio 4: sends its version, a session and the length of what it hears to its makers unless told not to.
+os.environ["PYANNOTE_METRICS_ENABLED"] = "0"

@@ -28,3 +28,18 @@ def test_an_engine_leaves_no_trace_of_its_user(tmp_path: Path) -> None:
         check=True,
     )
     assert [str(path) for path in tmp_path.rglob("*") if path not in (home, temporary)] == []
+
+
+_TAKE_APART = """
+from pathlib import Path
+from models.diarization.pyannote import PyannoteDiarizer
+PyannoteDiarizer(cache_dir=Path())._import()
+from pyannote.audio.telemetry.metrics import is_metrics_enabled
+assert not is_metrics_enabled()
+"""
+
+
+@pytest.mark.engine
+def test_whoever_asks_for_reports_gets_none() -> None:
+    environment = {**os.environ, "PYANNOTE_METRICS_ENABLED": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", _TAKE_APART], env=environment, check=True)
