@@ -51,6 +51,7 @@ test-full: lint
 
 bench: setup
 	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.accuracy --mono
 	@$(BIN)/python -m benchmarks.formats
 	@$(BIN)/python -m benchmarks.throughput
 

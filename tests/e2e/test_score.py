@@ -27,10 +27,11 @@ def test_every_example_is_scored_in_order(run: Run) -> None:
 def test_the_lines_have_the_contracts_keys(run: Run) -> None:
     for line in json_lines(run.output):
         recording, provenance = line["recording"], line["provenance"]
-        assert (len(recording["sha256"]), recording["channels"]) == (64, 2)
+        mono = ".mono." in recording["path"]
+        assert (len(recording["sha256"]), recording["channels"]) == (64, 1 if mono else 2)
         assert recording["duration_s"] > 40
         assert line["conversation"]["language"] == Path(recording["path"]).name[:2]
-        assert line["conversation"]["role_source"] == "metadata"
+        assert line["conversation"]["role_source"] == ("script cues" if mono else "metadata")
         for utterance in line["conversation"]["utterances"]:
             assert {"role", "start", "end", "text", "confidence"} <= utterance.keys()
             assert utterance["role"] in ("agent", "customer")
@@ -44,7 +45,8 @@ def test_the_lines_have_the_contracts_keys(run: Run) -> None:
             assert all({"start", "end", "role", "quote"} <= evidence.keys() for evidence in one["evidence"])
         assert {"scorecard", "score", "coverage", "fatal"} <= line["evaluation"].keys()
         assert provenance["ruleset"].startswith("sha256:")
-        assert [engine["stage"] for engine in provenance["engines"]] == ["vad", "asr"]
+        stages = ["vad", "diarization", "roles", "asr"] if mono else ["vad", "asr"]
+        assert [engine["stage"] for engine in provenance["engines"]] == stages
 
 
 def test_evidence_quotes_what_was_said(run: Run) -> None:
@@ -67,6 +69,20 @@ def test_a_clean_call(run: Run) -> None:
     assert "not_met" not in outcomes(line).values()
     assert outcomes(line)["opening"] == outcomes(line)["closing"] == "met"
     assert (line["evaluation"]["score"], line["evaluation"]["fatal"]) == (100.0, False)
+
+
+def test_calls_on_one_channel(run: Run) -> None:
+    """The roles come from what is said; who interrupted whom stays open."""
+    sales, service = run.calls["zh09"], run.calls["en04"]
+    faults = {rule for rule, outcome in outcomes(sales).items() if outcome == "not_met"}
+    assert faults == {"closing", "overpromise", "pressure"}
+    assert "not_met" not in outcomes(service).values()
+    assert service["evaluation"]["score"] == 100.0
+    for line in (sales, service):
+        assert line["conversation"]["role_probability"] > 0.9
+        assert result(line, "interruption")["outcome"] == "undetermined"
+        assert result(line, "interruption")["reason"] == "overlap_not_measurable"
+        assert {u["speaker"] for u in line["conversation"]["utterances"]} == {0, 1}
 
 
 def test_interruptions(run: Run) -> None:
@@ -114,7 +130,7 @@ def test_a_second_run_hears_nothing_and_says_the_same(run: Run) -> None:
     assert again.stdout == run.output
     assert run.store.counts() == before
     assert time.monotonic() - started < run.elapsed_s / 3
-    assert before["recordings"] == before["conversations"] == before["evaluations"] == before["jobs"] == 11
+    assert before["recordings"] == before["conversations"] == before["evaluations"] == before["jobs"] == 13
     assert before["jobs not done"] == 0
 
 
