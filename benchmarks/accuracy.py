@@ -2,9 +2,9 @@
 
     python -m benchmarks.accuracy [--mono] [FOLDER…]    # default: the calls in tests/data/calls, and the corpus
 
-A folder holds stereo recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them; ``--mono`` mixes them to
-one channel first and says how roles came out. The judge is ``evaluate.py`` of the corpus (``../shared/corpus``);
-without it there is nothing to measure.
+A folder holds stereo recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them; ``--mono`` mixes them
+to one channel first and says how roles came out. The judge is ``evaluate.py`` of the corpus
+(``../shared/corpus``); without it there is nothing to measure.
 """
 
 import json

@@ -146,5 +146,5 @@ def test_links_between_documents_lead_somewhere() -> None:
 def test_every_example_call_is_in_the_readme_table() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     calls = [path.name for path in (ROOT / "examples" / "calls").glob("*.opus")]
-    assert len(calls) == 11
+    assert len(calls) == 13
     assert {name for name in calls if f"│ {name}" not in readme} == set()

@@ -1,6 +1,7 @@
 """What people read in a terminal: the result table, a call's dialogue, progress."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from qa_service.domain.results import Outcome, RuleResult, Severity
 from qa_service.ports import StoredEvaluation
 from worker.scoring import Failed, Scored
 
+_MANY = 4  # results that one line stands for
 PLAIN_WIDTH = 140  # a pipe has no width of its own
 
 _COLOUR = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
@@ -96,7 +98,7 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
             clock(answer.conversation.conversation.duration_s),
             score_text(answer.evaluation),
             _lines([_broken(r) for r in results if r.outcome is Outcome.NOT_MET and r.same_event_as is None]),
-            _lines([_doubtful(r) for r in results if r.outcome is Outcome.UNDETERMINED]),
+            _lines(_doubts([r for r in results if r.outcome is Outcome.UNDETERMINED and r.needs_a_person])),
         )
     return table
 
@@ -114,6 +116,14 @@ def _broken(result: RuleResult) -> Text:
     style = _COLOUR[result.severity] if result.scored else "dim"
     suffix = "" if result.scored else " (recorded only)"
     return Text(f"{result.title} {times}{suffix}", style=style)
+
+
+def _doubts(results: Sequence[RuleResult]) -> list[Text]:
+    """A line a result; where one reason leaves many rules open at no place (no roles, say), one line for all."""
+    counts = Counter(r.reason for r in results if not r.evidence)
+    common = {reason for reason, count in counts.items() if count >= _MANY}
+    lines = [_doubtful(r) for r in results if r.evidence or r.reason not in common]
+    return lines + [Text(f"{counts[reason]} rules ({reason})", style="magenta") for reason in sorted(common)]
 
 
 def _doubtful(result: RuleResult) -> Text:

@@ -116,6 +116,22 @@ def test_the_table_says_what_broke_and_where() -> None:
         assert part not in text
 
 
+def test_only_what_a_person_can_settle_needs_a_look() -> None:
+    mono = replace(BROKEN, outcome=Outcome.UNDETERMINED, evidence=(), reason="overlap_not_measurable")
+    assert "抢话" not in table(scored(evaluation(mono)))
+    assert "抢话" in table(scored(evaluation(replace(mono, evidence=(Evidence(5.0, 6.0),)))))
+    assert "抢话" not in table(scored(evaluation(replace(DOUBTFUL, title="抢话", scored=False))))
+
+
+def test_many_rules_open_for_one_reason_are_one_line() -> None:
+    unheard = [replace(UNHEARD, rule=f"r{i}", title=f"规则{i}") for i in range(4)]
+    assert "规则2 (roles_unknown)" in table(scored(evaluation(*unheard[:3])))
+    text = table(scored(evaluation(DOUBTFUL, *unheard)))
+    assert "4 rules (roles_unknown)" in text
+    assert "规则" not in text
+    assert "结束语 02:00 (low_confidence)" in text
+
+
 def test_a_call_without_faults() -> None:
     text = table(scored(evaluation(FINE, score=100.0), agent=None))
     assert "100.0" in text
