@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qa_service.domain.conversation import EngineRun
 from qa_service.domain.timeline import TimeSpan, clip, total_s
@@ -74,24 +75,29 @@ class CallDiarizer:
         shared = len(speaking) < 2 or self._hold_the_same(audio, activities)
         if not shared or not speaking:
             return tuple(activities)
-        loudest = max(speaking, key=lambda activity: total_s(activity.spans))
-        apart = self._channel.take_apart(audio, loudest, expected=expected)
+        fullest = max(speaking, key=lambda activity: total_s(activity.spans))
+        apart = self._channel.take_apart(audio, fullest, expected=expected)
         if len(apart) < 2 and len(speaking) < len(activities):
             return tuple(activities)  # one person, on a channel of their own
-        return apart or (loudest,)
+        return apart or (fullest,)
 
     def _hold_the_same(self, audio: DecodedAudio, activities: Sequence[SpeechActivity]) -> bool:
         """Whether two channels carry one mixture, at whatever level: by their correlation while one speaks."""
         first_energy = second_energy = product = 0.0
         for span in _speech_of(activities, audio.duration_s):
-            first = audio.read(0, span).astype(np.float64)
-            second = audio.read(1, span).astype(np.float64)
+            first, second = _varying(audio.read(0, span)), _varying(audio.read(1, span))
             first_energy += float(first @ first)
             second_energy += float(second @ second)
             product += float(first @ second)
         if not first_energy or not second_energy:
             return False
         return abs(product) / float(np.sqrt(first_energy * second_energy)) >= self._options.same_audio
+
+
+def _varying(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Without the direct current that some line cards add to every channel."""
+    varying: NDArray[np.float64] = samples - samples.mean(dtype=np.float64)
+    return varying
 
 
 def _speech_of(activities: Sequence[SpeechActivity], duration_s: float) -> Iterator[TimeSpan]:

@@ -6,12 +6,13 @@ weights and options give the same speakers.
 The segmentation says when how many people speak, and who of those in a chunk; ``voices`` says whose voice it is.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from qa_service.errors import EngineError
 from qa_service.ports import DecodedAudio, SpeechActivity
 
 # Raised whenever this package would find other speakers in the same audio with the same weights and options.
-PIPELINE_REVISION = 1
+PIPELINE_REVISION = 2
 
 CHUNK_S = 10.0  # what the segmentation was trained on
 _BATCH = {"cpu": 8, "cuda": 64}
@@ -112,8 +113,9 @@ class PyannoteDiarizer:
 
     def _segment(self, audio: DecodedAudio, channel: int) -> NDArray[np.uint8]:
         """Who of a chunk's speakers speaks when: (chunk, frame, speaker), 0 or 1."""
-        found = [self._inference.infer(batch) for batch in self._batches(audio, channel)]
-        return np.concatenate(found).round().astype(np.uint8)
+        infer = self._inference.infer  # before the first batch, which needs torch
+        batches = self._batches(audio, channel)
+        return np.concatenate([infer(batch).round().astype(np.uint8) for batch in batches])
 
     def _batches(self, audio: DecodedAudio, channel: int) -> Iterator[Any]:
         """Chunks every ``step_s``, each float32 (1, time), the last ones padded with silence."""
@@ -139,28 +141,30 @@ class PyannoteDiarizer:
 
         window = SlidingWindow(duration=CHUNK_S, step=self._options.step_s, start=0.0)
         field = self._inference.model.receptive_field
+        in_chunk = chunks.sum(axis=2, keepdims=True, dtype=np.float32)
         counted = SpeakerDiarizationMixin.speaker_count(
-            SlidingWindowFeature(chunks.astype(np.float32), window), field, warm_up=(0.0, 0.0)
+            SlidingWindowFeature(in_chunk, window), field, warm_up=(0.0, 0.0)
         )
         return counted.data[:, 0], FrameTimes(field.start + (field.duration - field.step) / 2, field.step)
 
     @cached_property
     def _inference(self) -> Any:
         folder = assemble(SEGMENTATION, cache_dir=self._cache_dir).path
-        pyannote = self._import()
-        model = pyannote.Model.from_pretrained(folder / "pytorch_model.bin")
+        pyannote, device = self._import(), self._torch_device()
+        with _loading(folder):
+            model = pyannote.Model.from_pretrained(folder / "pytorch_model.bin")
         return pyannote.Inference(
-            model, duration=CHUNK_S, step=self._options.step_s, device=self._torch_device(), skip_aggregation=True
+            model, duration=CHUNK_S, step=self._options.step_s, device=device, skip_aggregation=True
         )
 
     @cached_property
     def _embedding(self) -> CampPlus:
         folder = assemble(CAMPPLUS, cache_dir=self._cache_dir).path
         self._import()
-        return CampPlus(folder, device=self._device)
+        with _loading(folder):
+            return CampPlus(folder, device=self._device)
 
     def _import(self) -> Any:
-        os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")  # it reports its use to its makers by default
         try:
             import torch
 
@@ -188,6 +192,17 @@ class PyannoteDiarizer:
                 "this torch sees no GPU: install its CUDA build, or set QA_DIARIZATION_DEVICE=cpu",
             )
         return torch.device(self._device)
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Weights were verified when they were put together; what has happened to them since shows here."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, SyntaxError, UnpicklingError) as error:
+        raise EngineError(
+            "model_corrupt", f"{folder} cannot be loaded: delete it, it is put together again on the next use"
+        ) from error
 
 
 def _level_dbfs(audio: DecodedAudio, channel: int, spans: Sequence[TimeSpan]) -> float:

@@ -50,7 +50,7 @@ def continuity(
     told = np.zeros(len(middles_s))
     for index, speakers in enumerate(alone):
         start_s = index * step_s
-        seen = np.flatnonzero((middles_s >= start_s) & (middles_s < start_s + chunk_s))
+        seen = np.arange(*np.searchsorted(middles_s, (start_s, start_s + chunk_s)))
         frames = np.minimum(((middles_s[seen] - start_s) / frame_s).astype(int), len(speakers) - 1)
         speaking = speakers[frames] != NOBODY
         windows, who = seen[speaking], speakers[frames][speaking]
@@ -82,17 +82,18 @@ def speaker_spans(
     known = np.flatnonzero(voices != NOBODY)
     if not len(known):
         return ()
+    whose = voices[known]
     middles_s = (known + 0.5) * hop_s
     times_s = frames.middles(len(count))
-    nearest = _nearest(middles_s, times_s)
-    active = np.zeros((int(voices.max()) + 1, len(count)), dtype=bool)
+    speaker = whose[_nearest(middles_s, times_s)]
+    active = np.zeros((int(whose.max()) + 1, len(count)), dtype=bool)
     speaking = np.flatnonzero(count >= 1)
-    active[voices[known[nearest[speaking]]], speaking] = True
-    for frame in np.flatnonzero(count >= 2):
-        others = np.flatnonzero(voices[known] != voices[known[nearest[frame]]])
-        if len(others):
-            other = others[np.abs(middles_s[others] - times_s[frame]).argmin()]
-            active[voices[known[other]], frame] = True
+    active[speaker[speaking], speaking] = True
+    for voice in range(len(active)):
+        both = np.flatnonzero((count >= 2) & (speaker == voice))
+        others = np.flatnonzero(whose != voice)
+        if len(both) and len(others):
+            active[whose[others[_nearest(middles_s[others], times_s[both])]], both] = True
     return tuple(
         tuple(s for s in union(_runs(row, frames, duration_s), bridge_s=bridge_s) if s.duration_s >= min_speech_s)
         for row in active

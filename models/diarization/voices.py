@@ -20,6 +20,7 @@ Labels = NDArray[np.int64]
 NOBODY = -1
 _MOST_SEGMENTS = 800  # linkage takes their square in memory
 _MOST_ROUNDS = 12
+_MOST_EXPECTED = 10  # time grows with their number, and metadata may say anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ class VoiceOptions:
     segmentation hears the same speaker on both sides, falling to ``change_cost`` where it hears another.
 
     ``same_voice``: two clusters whose centroids are more alike are one voice; ``further_voice`` is the stricter
-    limit from the third voice on, of which at least ``further_voice_s`` must be heard. On single channels of real
-    and synthetic calls two halves of one voice were alike by 0.86 to 0.97, two people by 0.65 to 0.82.
+    limit for a third voice, of which at least ``further_voice_s`` must be heard, and for a second one of which
+    less is heard. On single channels of real and synthetic calls two halves of one voice were alike by 0.86 to
+    0.97, but by 0.73 to 0.83 where one "half" lasted a second or two; two people were by 0.63 to 0.85.
     """
 
     hop_s: float = 0.1
@@ -67,23 +69,38 @@ def tell_apart(
     if not len(where):
         return labels
     chain = _Chain(_unit(embeddings[where]), continuity[where], options)
-    found: Labels = np.zeros(len(where), dtype=np.int64)
-    for voices in range(2, (expected or options.most_voices) + 1):
-        split = chain.split(voices)
-        if split is None or (expected is None and not _distinct(split, voices, options)):
-            break
-        found = split[0]
+    found = _as_heard(chain, options) if expected is None else _as_told(chain, expected)
     labels[where] = _in_order_of_appearance(found)
     return labels
+
+
+def _as_heard(chain: "_Chain", options: VoiceOptions) -> Labels:
+    """As many voices as are distinct."""
+    found = chain.one_voice
+    for voices in range(2, options.most_voices + 1):
+        split = chain.split(voices)
+        if split is None or not _distinct(split, voices, options):
+            break
+        found = split[0]
+    return found
+
+
+def _as_told(chain: "_Chain", expected: int) -> Labels:
+    """As many voices as expected, or the most that can be told apart at all."""
+    for voices in range(min(expected, _MOST_EXPECTED), 1, -1):
+        split = chain.split(voices)
+        if split is not None:
+            return split[0]
+    return chain.one_voice
 
 
 def _distinct(split: tuple[Labels, Floats], voices: int, options: VoiceOptions) -> bool:
     labels, centroids = split
     alike = (centroids @ centroids.T)[np.triu_indices(voices, 1)].max()
-    if voices == 2:
-        return bool(alike <= options.same_voice)
     rarest_s = np.bincount(labels, minlength=voices).min() * options.hop_s
-    return bool(alike <= options.further_voice and rarest_s >= options.further_voice_s)
+    if rarest_s < options.further_voice_s:
+        return bool(voices == 2 and rarest_s >= options.window_s and alike <= options.further_voice)
+    return bool(alike <= (options.same_voice if voices == 2 else options.further_voice))
 
 
 class _Chain:
@@ -96,18 +113,18 @@ class _Chain:
             options.change_cost + (options.stay_cost - options.change_cost) * continuity
         ).tolist()
 
+    @property
+    def one_voice(self) -> Labels:
+        return np.zeros(len(self._embeddings), dtype=np.int64)
+
     def split(self, voices: int) -> tuple[Labels, Floats] | None:
         """The most probable assignment to ``voices`` voices, and their centroids; None with too few windows."""
         best: tuple[float, Labels, Floats] | None = None
-        tried: list[Labels] = []
+        seen: set[bytes] = set()
         for centroids in self._starts(voices):
-            labels = self._nearest(centroids)
-            if any(np.array_equal(labels, other) for other in tried):
-                continue
-            tried.append(labels)
-            score, labels, centroids = self._settle(centroids)
-            if len(np.unique(labels)) == voices and (best is None or score > best[0]):
-                best = score, labels, centroids
+            settled = self._settle(centroids, seen)
+            if settled and len(np.unique(settled[1])) == voices and (best is None or settled[0] > best[0]):
+                best = settled
         return None if best is None else best[1:]
 
     def _starts(self, voices: int) -> Iterator[Floats]:
@@ -122,22 +139,26 @@ class _Chain:
                 if len(np.unique(groups)) == voices:
                     yield _unit(np.stack([stretches[groups == voice].mean(axis=0) for voice in range(voices)]))
 
-    def _settle(self, centroids: Floats) -> tuple[float, Labels, Floats]:
-        """Viterbi training: assign, move the centroids, until nothing changes."""
+    def _settle(self, centroids: Floats, seen: set[bytes]) -> tuple[float, Labels, Floats] | None:
+        """Viterbi training: assign, move the centroids, until nothing changes.
+
+        None as soon as an assignment is in ``seen``: an earlier start went on from it.
+        """
         labels: Labels = np.zeros(0, dtype=np.int64)
         score = 0.0
         for _ in range(_MOST_ROUNDS):
             score, again = _viterbi(self._options.weight * (self._embeddings @ centroids.T), self._switch)
             if np.array_equal(again, labels) or len(np.unique(again)) < len(centroids):
                 return score, again, centroids
+            key = _in_order_of_appearance(again).astype(np.uint8).tobytes()
+            if key in seen:
+                return None
+            seen.add(key)
             labels = again
             centroids = _unit(
                 np.stack([self._embeddings[labels == voice].sum(axis=0) for voice in range(len(centroids))])
             )
         return score, labels, centroids
-
-    def _nearest(self, centroids: Floats) -> Labels:
-        return _in_order_of_appearance((self._embeddings @ centroids.T).argmax(axis=1))
 
 
 def _viterbi(gain: Floats, switch: list[float]) -> tuple[float, Labels]:
