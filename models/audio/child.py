@@ -29,6 +29,7 @@ NO_MEMORY = 77
 """Exit status of a process that ran out of memory."""
 _KINDS: Mapping[str, type[QAError]] = {"InputError": InputError, "TransientError": TransientError}
 _PR_SET_PDEATHSIG = 1
+_LEAST_BYTES = 2 * 1024**2  # a decode takes 4 MiB and more beyond what is there before it begins
 _DETAIL_CHARACTERS = 4000
 
 
@@ -119,6 +120,15 @@ def _confine(parent: int, limits: AudioLimits) -> None:
     if os.getppid() != parent:
         os._exit(1)  # it died before that call
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # At its limit from the start, any C library may crash on its first allocation instead of saying what is wrong.
+    if limits.decode_memory_bytes < _data_bytes() + _LEAST_BYTES:
+        raise MemoryError
     # Private writable memory, which is what the machine must find. RLIMIT_AS would count FFmpeg's mapped code too.
     resource.setrlimit(resource.RLIMIT_DATA, (limits.decode_memory_bytes, limits.decode_memory_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # no more descriptors: no file, no socket
+
+
+def _data_bytes() -> int:
+    """What ``RLIMIT_DATA`` counts, of this process (proc(5))."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123 - one line of it
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData:"))
