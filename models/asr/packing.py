@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qa_service.domain.conversation import Word
-from qa_service.domain.timeline import TimeSpan, union
+from qa_service.domain.timeline import TimeSpan, difference, union
 
 SPOKEN_S = 0.25  # about a syllable: what of a word surely lies before its end
 
@@ -56,7 +56,7 @@ def pack(
 ) -> tuple[Window, ...]:
     """Fill windows with a speaker's speech, in time order.
 
-    ``others``: when other speakers of the same channel speak; what pads a piece never reaches into it.
+    ``others``: when other speakers of the same channel speak; what pads or bridges a piece never reaches into it.
     """
     windows: list[Window] = []
     pieces: list[Piece] = []
@@ -77,7 +77,8 @@ def _padded(
     speech: Sequence[TimeSpan], duration_s: float, options: PackingOptions, others: Sequence[TimeSpan]
 ) -> list[TimeSpan]:
     """Spans padded into the silence around them, never past its middle, none longer than a window."""
-    spans = union(speech, bridge_s=options.bridge_s)
+    # A pause in which somebody else speaks is not bridged.
+    spans = difference(union(speech, bridge_s=options.bridge_s), difference(others, speech))
     padded: list[TimeSpan] = []
     for index, span in enumerate(spans):
         before = spans[index - 1].end if index else 0.0

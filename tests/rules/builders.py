@@ -34,8 +34,10 @@ def write_pack(
     return pack
 
 
-def rule_set(folder: Path, rules: dict[str, str], *, lexicons: str = "", language: str = "zh") -> RuleSet:
-    return load_pack(write_pack(folder, rules, lexicons=lexicons, language=language))
+def rule_set(
+    folder: Path, rules: dict[str, str], *, lexicons: str = "", settings: str = "", language: str = "zh"
+) -> RuleSet:
+    return load_pack(write_pack(folder, rules, lexicons=lexicons, settings=settings, language=language))
 
 
 def results(
@@ -52,6 +54,7 @@ def judged(
     text: str,
     *,
     lexicons: str = "",
+    settings: str = "",
     language: str = "zh",
     metadata: CallMetadata | None = None,
     duration_s: float | None = None,
@@ -59,5 +62,5 @@ def judged(
 ) -> RuleResult:
     """What a pack with the one rule ``body`` says about the dialogue ``text``."""
     conversation = dialogue(text, language=language, duration_s=duration_s, overlap_measurable=overlap_measurable)
-    rules = rule_set(folder, {"asked": body}, lexicons=lexicons, language=language)
+    rules = rule_set(folder, {"asked": body}, lexicons=lexicons, settings=settings, language=language)
     return results(rules, conversation, metadata)["asked"]

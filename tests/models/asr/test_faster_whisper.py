@@ -142,6 +142,29 @@ def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
     assert all(word.end <= 8.5 + PAD_S for word in words_of(transcript))
 
 
+@engine
+@pytest.mark.parametrize("language", ["zh", None])
+def test_two_speakers_of_one_channel_get_their_own_words(whisper: FasterWhisper, language: str | None) -> None:
+    """The same clip, mixed to one channel."""
+    audio = ArrayAudio(clip_of(*ZH_CLIP).mean(axis=0))
+    speakers = [SpeechActivity(0, s.spans, -20.0, speaker) for speaker, s in enumerate(ZH_SPEECH)]
+    found = whisper.transcribe(audio, speakers, language=language)
+    assert [(t.channel, t.speaker, t.language) for t in found] == [(0, 0, "zh"), (0, 1, "zh")]
+    for transcript, said, own in zip(found, ZH_TEXTS, speakers, strict=True):
+        assert likeness(text_of(transcript), said) > 0.75
+        (span,) = own.spans
+        assert all(span.start - PAD_S <= w.start <= w.end <= span.end + PAD_S for w in words_of(transcript))
+
+
+@engine
+def test_padding_reaches_no_other_speaker_of_the_channel(whisper: FasterWhisper) -> None:
+    """The agent is said to end in the middle of a sentence, where the other goes on."""
+    audio = ArrayAudio(clip_of(*ZH_CLIP)[:1])
+    halves = [SpeechActivity(0, spans((0.8, 3.5)), -20.0, 0), SpeechActivity(0, spans((3.5, 6.484)), -20.0, 1)]
+    first, second = whisper.transcribe(audio, halves, language="zh")
+    assert words_of(first)[-1].end <= 3.5 <= words_of(second)[0].start
+
+
 # --- where nobody speaks ----------------------------------------------------------------------------------
 
 

@@ -71,6 +71,19 @@ def test_no_speech_is_no_window() -> None:
     assert pack([], duration_s=10.0, options=OPTIONS) == ()
 
 
+def test_padding_ends_where_somebody_else_speaks() -> None:
+    """The other one stops at 0.9 s, answers at 3.1 s, and talks over the rest from 5.5 s on."""
+    others = spans((0.5, 0.9), (3.1, 3.9), (5.5, 8.0))
+    (window,) = pack(spans((1.0, 3.0), (4.0, 6.0)), duration_s=60.0, options=OPTIONS, others=others)
+    assert [p.span for p in window.pieces] == list(spans((0.9, 3.1), (3.9, 6.0)))
+
+
+def test_a_pause_in_which_somebody_else_speaks_is_not_bridged() -> None:
+    speech, answer = spans((1.0, 2.0), (2.25, 3.0)), spans((2.0625, 2.125))
+    (window,) = pack(speech, duration_s=60.0, options=OPTIONS, others=answer)
+    assert [p.span for p in window.pieces] == list(spans((0.75, 2.0625), (2.125, 3.25)))
+
+
 # --- laws of packing --------------------------------------------------------------------------------------
 
 
@@ -106,6 +119,30 @@ def test_only_padding_is_added_to_the_speech(speech: list[TimeSpan]) -> None:
 def test_no_window_could_have_taken_the_next_piece(speech: list[TimeSpan]) -> None:
     for a, b in pairwise(pack(speech, duration_s=DURATION_S, options=BARE)):
         assert a.duration_s + BARE.gap_s + b.pieces[0].span.duration_s > BARE.window_s - ROUNDING_S
+
+
+@given(speeches(), speeches(), st.sampled_from([OPTIONS, BARE, PackingOptions()]))
+def test_nothing_is_heard_twice_that_others_say_alone(
+    speech: list[TimeSpan], others: list[TimeSpan], options: PackingOptions
+) -> None:
+    windows = pack(speech, duration_s=DURATION_S, options=options, others=others)
+    pieces = [p.span for w in windows for p in w.pieces]
+    alone = difference(others, speech)
+    assert sum(piece.overlap_s(span) for piece in pieces for span in alone) <= ROUNDING_S
+    assert total_s(difference(speech, pieces)) <= ROUNDING_S
+    assert all(b.start >= a.end - ROUNDING_S for a, b in pairwise(pieces))
+    unhindered = [p.span for w in pack(speech, duration_s=DURATION_S, options=options) for p in w.pieces]
+    assert total_s(difference(pieces, unhindered)) <= ROUNDING_S
+
+
+@given(speeches(), speeches())
+def test_others_who_speak_elsewhere_change_nothing(speech: list[TimeSpan], others: list[TimeSpan]) -> None:
+    around = [TimeSpan(max(0.0, s.start - 1), s.end + 1) for s in speech]
+    elsewhere = difference(others, around)
+    options = OPTIONS
+    assert pack(speech, duration_s=DURATION_S, options=options, others=elsewhere) == pack(
+        speech, duration_s=DURATION_S, options=options
+    )
 
 
 # --- words back in the recording --------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of, turns_of
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, SpeakerSpeech, Transcript, Word
-from qa_service.domain.timeline import TimeSpan, total_s, union
+from qa_service.domain.timeline import TimeSpan, intersection, total_s, union
 from tests.builders import AGENT, CUSTOMER, UNKNOWN, overlay, speech, transcript, utterance, words
 
 OPTIONS = AlignmentOptions(utterance_pause_s=0.75, word_slack_s=0.5)
@@ -137,6 +138,83 @@ def test_every_word_near_speech_is_in_exactly_one_utterance(
     assert [u.index for u in call.utterances] == list(range(len(call.utterances)))
     assert [u.start for u in call.utterances] == sorted(u.start for u in call.utterances)
     assert [i for turn in call.turns for i in turn.utterances] == list(range(len(call.utterances)))
+
+
+# --- several speakers of one channel ----------------------------------------------------------------------
+
+
+def shared(*speakers: tuple[SpeakerRole, Sequence[tuple[float, float]], Sequence[Word]]) -> Conversation:
+    """A call on channel 0 of speakers with their speech and words."""
+    return align(
+        [replace(speech(role, *edges, channel=0), speaker=n) for n, (role, edges, _) in enumerate(speakers)],
+        *(replace(transcript(said), speaker=n) for n, (_, _, said) in enumerate(speakers)),
+    )
+
+
+def confidences(call: Conversation, role: SpeakerRole) -> list[float]:
+    return [word.confidence for u in call.spoken_by(role) for word in u.words]
+
+
+def test_words_said_at_once_on_one_channel_are_doubtful() -> None:
+    """From 2 to 3 s both speak; a word is at its middle, and one that was doubtful anyway is not made surer."""
+    agent = [Word("您", 1.5, 2.0, 0.9), Word("好", 1.75, 2.25, 0.9), Word("吗", 2.5, 3.0, 0.25)]
+    customer = [Word("我", 2.5, 3.25, 0.9), Word("想", 2.75, 3.25, 0.9)]
+    call = shared((AGENT, [(0, 3)], agent), (CUSTOMER, [(2, 5)], customer))
+    assert confidences(call, AGENT) == [0.9, OPTIONS.overlap_confidence, 0.25]
+    assert confidences(call, CUSTOMER) == [OPTIONS.overlap_confidence, 0.9]
+
+
+def test_doubt_about_words_is_doubt_about_their_utterance() -> None:
+    call = shared((AGENT, [(0, 4)], words("您好请讲", 0.5)), (CUSTOMER, [(0, 4)], words("喂", 3.0)))
+    assert call.spoken_by(AGENT)[0].confidence == pytest.approx(OPTIONS.overlap_confidence)
+
+
+def test_words_said_at_once_on_separate_channels_are_as_sure_as_ever() -> None:
+    call = align(
+        [speech(AGENT, (0, 3)), speech(CUSTOMER, (0, 3))],
+        transcript(words("您好", 1.0), channel=0),
+        transcript(words("喂喂", 1.0), channel=1),
+    )
+    assert {w.confidence for u in call.utterances for w in u.words} == {0.9}
+
+
+def test_speakers_of_one_channel_keep_their_number_and_their_words() -> None:
+    call = shared(
+        (CUSTOMER, [(0, 1)], words("喂喂")),
+        (AGENT, [(1, 2), (4, 5)], [*words("您好", 1.0), *words("再见", 4.0)]),
+        (UNKNOWN, [(2.5, 3.5)], words("等等", 2.5)),
+    )
+    assert [(u.role, u.channel, u.speaker, u.text) for u in call.utterances] == [
+        (CUSTOMER, 0, 0, "喂喂"),
+        (AGENT, 0, 1, "您好"),
+        (UNKNOWN, 0, 2, "等等"),
+        (AGENT, 0, 1, "再见"),
+    ]
+    assert call.channels == 1
+
+
+@given(CHANNEL, CHANNEL, HEARD, HEARD, st.booleans())
+def test_only_words_within_overlap_lose_confidence(
+    first: list[TimeSpan],
+    second: list[TimeSpan],
+    a: list[tuple[int, int]],
+    b: list[tuple[int, int]],
+    separate: bool,
+) -> None:
+    found = [union(first), union(second)]
+    said = [[Word("好", at / 8, (at + n) / 8, 0.9) for at, n in sorted(heard)] for heard in (a, b)]
+    speakers = [
+        SpeakerSpeech(n if separate else 0, role, spans, None, n)
+        for n, (role, spans) in enumerate(zip((AGENT, CUSTOMER), found, strict=True))
+    ]
+    heard = [
+        replace(transcript(w, channel=s.channel), speaker=s.speaker) for s, w in zip(speakers, said, strict=True)
+    ]
+    both = intersection(*found)
+    for u in align(speakers, *heard).utterances:
+        for word in u.words:
+            at_once = any(span.contains((word.start + word.end) / 2) for span in both)
+            assert word.confidence == (OPTIONS.overlap_confidence if at_once and not separate else 0.9)
 
 
 # --- text -------------------------------------------------------------------------------------------------

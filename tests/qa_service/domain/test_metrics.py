@@ -123,6 +123,25 @@ def test_unrecognised_speech_does_not_slow_the_rate() -> None:
     assert of(call, AGENT).speech_rate_per_min == 300.0
 
 
+def test_on_a_single_track_words_said_at_once_count_for_nobodys_rate() -> None:
+    """The recogniser gives them to both. The agent says eight characters in 4 s with a pause from 1 to 2 s, and is
+    alone for the first second; the customer says six in 3 s and is alone for the last one."""
+    call = conversation(
+        utterance("一二三四五六七八", 0, 4),
+        utterance("五六七八九十", 2, 5, role=CUSTOMER),
+        channels=[speech(AGENT, (0, 1), (2, 4)), speech(CUSTOMER, (2, 5))],
+    )
+    assert (of(call, AGENT).speech_rate_per_min, of(call, CUSTOMER).speech_rate_per_min) == (160.0, 120.0)
+    mono = replace(call, overlap_measurable=False)
+    assert (of(mono, AGENT).speech_rate_per_min, of(mono, CUSTOMER).speech_rate_per_min) == (120.0, 120.0)
+
+
+def test_who_is_never_alone_on_a_single_track_has_no_rate() -> None:
+    call = conversation(utterance("一二三四五六", 1, 3), utterance("五六七八九十", 0, 5, role=CUSTOMER))
+    assert of(call, AGENT).speech_rate_per_min == 180.0
+    assert of(replace(call, overlap_measurable=False), AGENT).speech_rate_per_min is None
+
+
 # --- interruptions ----------------------------------------------------------------------------------------
 
 

@@ -80,10 +80,34 @@ def test_a_certain_interruption_beside_an_unclear_one(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recording_that_cannot_express_overlap(tmp_path: Path) -> None:
-    text = "customer 0-8: 我想退货\nagent 8-9: 已经超过七天了"
-    result = judged(tmp_path, "forbid: {interruption: {}}", text, overlap_measurable=False)
+@pytest.mark.parametrize(
+    ("role", "text", "evidence"),
+    [
+        ("agent", "customer 0-8: 我想退货\nagent 8-9: 已经超过七天了", []),
+        ("agent", "customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", [(5.0, 8.0, "已经超过七天了")]),
+        ("agent", "customer 0-8: 我想退货\nagent 7.5-9: 已经超过七天了", []),  # half a second is no event
+        ("customer", "customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", []),
+        ("agent", "customer 0-8: 我想退货\nagent 5-9 [unheard]:", [(5.0, 8.0, "")]),
+        (
+            "any",
+            "customer 0-8: 我想退货\nagent 5-10: 嗯嗯\ncustomer 8.75-11: 那怎么办",
+            [(5.0, 8.0, "嗯嗯"), (8.75, 10.0, "那怎么办")],
+        ),
+    ],
+)
+def test_on_one_channel_an_interruption_is_left_open_with_what_overlaps(
+    tmp_path: Path, role: str, text: str, evidence: list[tuple[float, float, str]]
+) -> None:
+    result = judged(tmp_path, f"forbid: {{interruption: {{role: {role}}}}}", text, overlap_measurable=False)
     assert (result.outcome, result.reason) == (UNDETERMINED, "overlap_not_measurable")
+    assert [(e.start, e.end, e.quote) for e in result.evidence] == evidence
+    assert result.needs_a_person == bool(evidence)
+
+
+def test_unknown_roles_come_before_overlap_that_cannot_be_measured(tmp_path: Path) -> None:
+    text = "unknown 0-8: 我想退货\nagent 5-9: 已经超过七天了"
+    result = judged(tmp_path, "forbid: {interruption: {}}", text, overlap_measurable=False)
+    assert (result.outcome, result.reason, result.evidence) == (UNDETERMINED, "role_unknown", ())
 
 
 # --- numbers ----------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """Phrases: who, where, how often, how well heard, and the exceptions."""
 
+import json
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.results import Outcome
+from rules.loader import shipped_packs
 from tests.rules.builders import judged
 
 MET, NOT_MET, UNDETERMINED = Outcome.MET, Outcome.NOT_MET, Outcome.UNDETERMINED
@@ -41,6 +45,18 @@ def test_who_and_how_often(tmp_path: Path, check: str, expected: Outcome) -> Non
 def test_words_of_any_role_need_no_roles(tmp_path: Path) -> None:
     assert require(tmp_path, "any: [您好], role: any", "unknown 0-2: 您好")[0] is MET
     assert require(tmp_path, "any: [您好]", "unknown 0-2: 您好") == (UNDETERMINED, "role_unknown")
+
+
+@pytest.mark.parametrize("pack", ["service-zh", "service-en"])
+def test_words_said_at_once_on_one_channel_convict_nobody_and_count_for_their_speaker(
+    tmp_path: Path, pack: str
+) -> None:
+    """Whose they are cannot be told, in any shipped pack."""
+    recognition = YAML(typ="safe").load(shipped_packs()[pack] / "pack.yaml").get("recognition", {})
+    settings = f"recognition: {json.dumps(recognition)}\n"
+    said = f"agent 0-9 ({AlignmentOptions().overlap_confidence}): 您好"
+    assert forbid(tmp_path / "a", "any: [您好]", said, settings=settings) == (UNDETERMINED, "low_confidence")
+    assert require(tmp_path / "b", "any: [您好]", said, settings=settings)[0] is MET
 
 
 # --- where ------------------------------------------------------------------------------------------------
