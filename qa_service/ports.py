@@ -125,14 +125,24 @@ class VoiceActivityDetector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenCall:
+    """A call ready to be recognised: who speaks when, and the language where it is known."""
+
+    audio: DecodedAudio
+    speakers: tuple[SpeechActivity, ...]
+    language: str | None = None
+
+
 class Transcriber(Protocol):
     @property
     def run(self) -> EngineRun: ...
 
-    def transcribe(
-        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
-    ) -> tuple[Transcript, ...]:
-        """Words of each speaker inside their speech spans, in order; language detected per call when None."""
+    def transcribe(self, calls: Sequence[SpokenCall]) -> tuple[tuple[Transcript, ...], ...]:
+        """Of each call, the words of each speaker inside their speech spans, in order.
+
+        Calls are recognised together because that is faster; what is heard of one never depends on the others.
+        """
         ...
 
 

@@ -24,7 +24,7 @@ from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
 from qa_service.domain.timeline import TimeSpan, hull
-from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, SpeechActivity
+from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, SpeechActivity, SpokenCall
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import ScoreRecordings
@@ -97,8 +97,11 @@ class FakeTranscriber:
     def run(self) -> EngineRun:
         return EngineRun("asr", "fake", self.model, "1", "cpu")
 
-    def transcribe(
-        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
+    def transcribe(self, calls: Sequence[SpokenCall]) -> tuple[tuple[Transcript, ...], ...]:
+        return tuple(self._call(call.audio, call.speakers, call.language) for call in calls)
+
+    def _call(
+        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], language: str | None
     ) -> tuple[Transcript, ...]:
         assert isinstance(audio, FakeAudio)
         self.heard.append(audio.content)

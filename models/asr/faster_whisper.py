@@ -23,7 +23,7 @@ from qa_service.domain.conversation import EngineRun, Segment, Transcript, Word
 from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError
-from qa_service.ports import DecodedAudio, SpeechActivity
+from qa_service.ports import DecodedAudio, SpeechActivity, SpokenCall
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -125,8 +125,11 @@ class FasterWhisper:
                 "check QA_DEVICE, QA_ASR_COMPUTE_TYPE and the model folder",
             ) from error
 
-    def transcribe(
-        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], *, language: str | None
+    def transcribe(self, calls: Sequence[SpokenCall]) -> tuple[tuple[Transcript, ...], ...]:
+        return tuple(self._call(call.audio, call.speakers, call.language) for call in calls)
+
+    def _call(
+        self, audio: DecodedAudio, speech: Sequence[SpeechActivity], language: str | None
     ) -> tuple[Transcript, ...]:
         windows = [
             pack(

@@ -21,6 +21,7 @@ from qa_service.ports import (
     BlobStore,
     Diarizer,
     RoleAttributor,
+    SpokenCall,
     StoredConversation,
     TextAnnotator,
     Transcriber,
@@ -134,7 +135,9 @@ class HearRecording:
                     "silent_audio", "no speech on any channel: check the recorder", recording=recording.id
                 )
             speakers = self._diarizer.speakers(audio, activities, expected=metadata.speakers)
-            transcripts = self._transcriber.transcribe(audio, speakers, language=self._language_of(metadata))
+            (transcripts,) = self._transcriber.transcribe(
+                [SpokenCall(audio, speakers, self._language_of(metadata))]
+            )
             separate = len({s.channel for s in speakers}) == audio.channels == 2
             cast = self._told(metadata) if separate else self._inferred(transcripts)
             conversation = build_conversation(
