@@ -42,7 +42,7 @@ EN_TEXT = "Hi, I noticed a fee of twenty five dollars on my card this month, and
 PAD_S = WhisperOptions().packing.pad_s
 
 
-def heard(
+def hear(
     recogniser: Transcriber, audio: ArrayAudio, speech: Sequence[SpeechActivity], *, language: str | None
 ) -> Sequence[Transcript]:
     (transcripts,) = recogniser.transcribe([SpokenCall(audio, tuple(speech), language)])
@@ -64,12 +64,12 @@ def likeness(heard: str, said: str) -> float:
 
 @pytest.fixture(scope="module")
 def mandarin(whisper: FasterWhisper) -> Sequence[Transcript]:
-    return heard(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
+    return hear(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
 
 
 @pytest.fixture(scope="module")
 def english(whisper: FasterWhisper) -> Sequence[Transcript]:
-    return heard(whisper, ArrayAudio(clip_of(*EN_CLIP)), EN_SPEECH, language=None)
+    return hear(whisper, ArrayAudio(clip_of(*EN_CLIP)), EN_SPEECH, language=None)
 
 
 # --- what was said, when ----------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_the_language_is_heard(mandarin: Sequence[Transcript], english: Sequence
 
 @engine
 def test_the_same_call_twice_gives_identical_words(whisper: FasterWhisper, mandarin: Sequence[Transcript]) -> None:
-    again = heard(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
+    again = hear(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
     assert again == mandarin
 
 
@@ -127,16 +127,16 @@ def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: P
     doubtful = FasterWhisper(model="base", cache_dir=tmp_path, options=WhisperOptions(log_probability_floor=0.0))
     doubtful.__dict__["_model"] = whisper._model
     audio, speech = ArrayAudio(clip_of("zh01", 7.0, 9.0)), speaking({1: spans((0.0, 2.0))})
-    first = heard(doubtful, audio, speech, language="zh")
-    heard(doubtful, ArrayAudio(noise(2.0)), speaking({0: spans((0.0, 2.0))}), language="zh")
-    assert heard(doubtful, audio, speech, language="zh") == first
+    first = hear(doubtful, audio, speech, language="zh")
+    hear(doubtful, ArrayAudio(noise(2.0)), speaking({0: spans((0.0, 2.0))}), language="zh")
+    assert hear(doubtful, audio, speech, language="zh") == first
     assert words_of(first[0])
 
 
 @engine
 def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
     audio = ArrayAudio(clip_of("zh01", 7.0, 9.0))
-    (transcript,) = heard(whisper, audio, speaking({1: spans((0.0, 2.0))}), language="en")
+    (transcript,) = hear(whisper, audio, speaking({1: spans((0.0, 2.0))}), language="en")
     assert (transcript.channel, transcript.language) == (1, "en")
 
 
@@ -144,7 +144,7 @@ def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
 def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
     """The customer's channel up to 10 s, of which only the first part of the sentence is given as speech."""
     audio = ArrayAudio(clip_of(*ZH_CLIP))
-    (transcript,) = heard(whisper, audio, speaking({1: spans((7.038, 8.5))}), language="zh")
+    (transcript,) = hear(whisper, audio, speaking({1: spans((7.038, 8.5))}), language="zh")
     assert 0 < len(fold(text_of(transcript)).text) < len(fold(ZH_TEXTS[1]).text) / 2
     assert all(word.end <= 8.5 + PAD_S for word in words_of(transcript))
 
@@ -155,7 +155,7 @@ def test_two_speakers_of_one_channel_get_their_own_words(whisper: FasterWhisper,
     """The same clip, mixed to one channel."""
     audio = ArrayAudio(clip_of(*ZH_CLIP).mean(axis=0))
     speakers = [SpeechActivity(0, s.spans, -20.0, speaker) for speaker, s in enumerate(ZH_SPEECH)]
-    found = heard(whisper, audio, speakers, language=language)
+    found = hear(whisper, audio, speakers, language=language)
     assert [(t.channel, t.speaker, t.language) for t in found] == [(0, 0, "zh"), (0, 1, "zh")]
     for transcript, said, own in zip(found, ZH_TEXTS, speakers, strict=True):
         assert likeness(text_of(transcript), said) > 0.75
@@ -168,7 +168,7 @@ def test_padding_reaches_no_other_speaker_of_the_channel(whisper: FasterWhisper)
     """The agent is said to end in the middle of a sentence, where the other goes on."""
     audio = ArrayAudio(clip_of(*ZH_CLIP)[:1])
     halves = [SpeechActivity(0, spans((0.8, 3.5)), -20.0, 0), SpeechActivity(0, spans((3.5, 6.484)), -20.0, 1)]
-    first, second = heard(whisper, audio, halves, language="zh")
+    first, second = hear(whisper, audio, halves, language="zh")
     assert words_of(first)[-1].end <= 3.5 <= words_of(second)[0].start
 
 
@@ -179,7 +179,7 @@ def test_padding_reaches_no_other_speaker_of_the_channel(whisper: FasterWhisper)
 @pytest.mark.parametrize("name", NOT_SPEECH)
 def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: str) -> None:
     audio = ArrayAudio(NOT_SPEECH[name](20.0))
-    (transcript,) = heard(whisper, audio, vad.detect(audio), language="zh")
+    (transcript,) = hear(whisper, audio, vad.detect(audio), language="zh")
     assert transcript.segments == ()
 
 
@@ -187,7 +187,7 @@ def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: s
 @pytest.mark.parametrize("samples", [noise(20.0), tone(20.0), keypad(20.0)], ids=["noise", "tone", "keypad"])
 def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, samples: Samples) -> None:
     """(Digital silence is left out: there Whisper base makes up a sentence, with a confidence below any floor.)"""
-    (transcript,) = heard(whisper, ArrayAudio(samples), speaking({0: spans((0, 20))}), language="zh")
+    (transcript,) = hear(whisper, ArrayAudio(samples), speaking({0: spans((0, 20))}), language="zh")
     assert words_of(transcript) == []
 
 
@@ -202,7 +202,7 @@ def test_speech_that_nobody_understands_is_sure_of_nothing(
     speech = vad.detect(audio)
     assert sum(span.duration_s for activity in speech for span in activity.spans) > 10
     heard = [
-        word for transcript in heard(whisper, audio, speech, language=language) for word in words_of(transcript)
+        word for transcript in hear(whisper, audio, speech, language=language) for word in words_of(transcript)
     ]
     assert heard
     assert {word.confidence for word in heard} == {0.0}
@@ -210,7 +210,7 @@ def test_speech_that_nobody_understands_is_sure_of_nothing(
 
 @engine
 def test_a_call_without_speech_has_empty_transcripts(whisper: FasterWhisper) -> None:
-    found = heard(whisper, ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), speaking({0: (), 1: ()}), language=None)
+    found = hear(whisper, ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), speaking({0: (), 1: ()}), language=None)
     assert [(t.channel, t.segments) for t in found] == [(0, ()), (1, ())]
 
 
@@ -229,7 +229,7 @@ def refused(model: str, tmp_path: Path) -> str:
     recogniser = FasterWhisper(model=model, cache_dir=tmp_path / "cache")
     audio = ArrayAudio(np.zeros((1, RATE_HZ), np.float32))
     with pytest.raises(EngineError) as caught:
-        heard(recogniser, audio, speaking({0: (TimeSpan(0.0, 1.0),)}), language="zh")
+        hear(recogniser, audio, speaking({0: (TimeSpan(0.0, 1.0),)}), language="zh")
     return caught.value.code
 
 
@@ -274,5 +274,5 @@ def test_real_speakers(whisper: FasterWhisper, clip: str, said: str) -> None:
     path = corpus_dir() / "mandarin_real" / "clips" / f"{clip}.flac"
     samples, rate_hz = sf.read(path, dtype="float32", always_2d=True)
     audio = ArrayAudio(soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ))
-    (transcript,) = heard(whisper, audio, speaking({0: spans((0.0, audio.duration_s))}), language="zh")
+    (transcript,) = hear(whisper, audio, speaking({0: spans((0.0, audio.duration_s))}), language="zh")
     assert likeness(text_of(transcript), said) > 0.7
