@@ -1,8 +1,8 @@
 """Fakes of the speech ports and of rule packs, and the services wired with them on a real store.
 
 What the fakes do depends on the bytes of the recording alone: ``b"silent"`` holds no speech, ``b"humming"`` speech
-without words, anything else one greeting a channel. They count their work, so that a test can tell what was not
-repeated.
+without words, ``b"say …"`` what it says, anything else one greeting a channel. They count their work, so that a
+test can tell what was not repeated.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ from qa_service.domain.timeline import TimeSpan, hull
 from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, SpeechActivity, SpokenCall
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
-from qa_service.services.jobs import ScoreRecordings
+from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
 from tests.builders import overlay, transcript, words
 
@@ -57,12 +57,17 @@ class FakeDecoder:
         self.channels = channels
         self.channel_map: tuple[int, ...] | None = None
         self.decoded: list[bytes] = []
+        self.open: list[bytes] = []
 
     @contextmanager
     def decode(self, source: AudioSource) -> Iterator[DecodedAudio]:
         content = b"".join(path.read_bytes() for path in source.paths)
         self.decoded.append(content)
-        yield FakeAudio(content, self.channels)
+        self.open.append(content)
+        try:
+            yield FakeAudio(content, self.channels)
+        finally:
+            self.open.remove(content)
 
 
 class FakeDetector:
@@ -86,11 +91,14 @@ class FakeDetector:
 
 
 class FakeTranscriber:
-    """Implements ``Transcriber``. ``during`` is called with the recording's bytes while it works."""
+    """Implements ``Transcriber``. ``together`` is called with the bytes of a batch's recordings when it begins,
+    ``during`` with those of each while it works."""
 
     def __init__(self) -> None:
         self.model = "tiny"
         self.heard: list[bytes] = []
+        self.batches: list[list[bytes]] = []
+        self.together: Callable[[list[bytes]], None] = lambda _: None
         self.during: Callable[[bytes], None] = lambda _: None
 
     @property
@@ -98,18 +106,22 @@ class FakeTranscriber:
         return EngineRun("asr", "fake", self.model, "1", "cpu")
 
     def transcribe(self, calls: Sequence[SpokenCall]) -> tuple[tuple[Transcript, ...], ...]:
+        contents = [call.audio.content for call in calls if isinstance(call.audio, FakeAudio)]
+        self.batches.append(contents)
+        self.together(contents)
         return tuple(self._call(call.audio, call.speakers, call.language) for call in calls)
 
     def _call(
         self, audio: DecodedAudio, speech: Sequence[SpeechActivity], language: str | None
     ) -> tuple[Transcript, ...]:
         assert isinstance(audio, FakeAudio)
+        said = audio.content.removeprefix(b"say ").decode() if audio.content.startswith(b"say ") else "您好"
         self.heard.append(audio.content)
         self.during(audio.content)
         return tuple(
             replace(
                 transcript(
-                    () if audio.content == HUMMING else words("您好", s.spans[0].start),
+                    () if audio.content == HUMMING else words(said, s.spans[0].start),
                     channel=s.channel,
                     language=language or "zh",
                 ),
@@ -236,13 +248,22 @@ class Workplace:
             agent_channel=agent_channel,
         )
 
-    def jobs(self, owner: str = "worker", *, lease_s: float = 60.0) -> ScoreRecordings:
+    def jobs(
+        self,
+        owner: str = "worker",
+        *,
+        lease_s: float = 60.0,
+        limits: BatchLimits | None = None,
+        prepare_ahead: bool = False,
+    ) -> ScoreRecordings:
         return ScoreRecordings(
             units=self.database.unit_of_work,
             hear=self.hear,
             evaluate=self.evaluate,
             owner=owner,
             lease_s=lease_s,
+            limits=limits or BatchLimits(),
+            prepare_ahead=prepare_ahead,
         )
 
     def file(self, name: str, content: bytes) -> Path:

@@ -1,12 +1,13 @@
-"""The one job model: scoring a recording, under a lease, in whatever process.
+"""The one job model: scoring recordings, under leases, in whatever process.
 
-Guarantee: a job's stages are keyed, so that running it again repeats nothing that is stored; its lease is kept
-alive while it runs and its outcome is written only by the owner that still holds it.
+Guarantee: a job's stages are keyed, so that running it again repeats nothing that is stored; jobs that run
+together fail and finish each on its own; an outcome is stored as soon as it is known, by whoever holds the job.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -15,13 +16,44 @@ from qa_service.errors import ConflictError, QAError, TransientError
 from qa_service.ports import Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.keys import stage_key
-from qa_service.services.process import HearRecording
+from qa_service.services.leases import Leases
+from qa_service.services.pipeline import made_ahead
+from qa_service.services.process import HearRecording, PreparedCall
 
 KIND = "score-recording"
 AUTO = ""  # the payload's word for: the pack of the conversation's language
-RETRY_DELAY_S = 1.0
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What is recognised at once: a batch is full with ``calls`` calls or ``audio_s`` seconds of audio."""
+
+    calls: int = 8
+    audio_s: float = 20 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A job of a batch, and how far it has come.
+
+    ``job`` is None when it could not be leased, ``call`` when there is nothing to recognise.
+    """
+
+    job_id: int
+    job: Job | None = None
+    metadata: CallMetadata = field(default_factory=CallMetadata)
+    call: PreparedCall | None = None
+    outcome: StoredConversation | Exception | None = None
+
+    @property
+    def audio_s(self) -> float:
+        return self.call.duration_s if self.call else 0.0
+
+    def close(self) -> None:
+        if self.call:
+            self.call.close()
 
 
 class ScoreRecordings:
@@ -35,12 +67,26 @@ class ScoreRecordings:
         evaluate: EvaluateConversation,
         owner: str,
         lease_s: float,
+        limits: BatchLimits = BatchLimits(),
+        prepare_ahead: bool = False,
     ) -> None:
+        """
+        Args:
+            units: where jobs and results are stored.
+            hear: the speech stage.
+            evaluate: the scoring stage.
+            owner: this worker's name, unlike any other's.
+            lease_s: how long a job stays this worker's after its last sign of life.
+            limits: of a batch.
+            prepare_ahead: decode the next batch in a thread while one is recognised.
+        """
         self._units = units
         self._hear = hear
         self._evaluate = evaluate
         self._owner = owner
         self._lease_s = lease_s
+        self._limits = limits
+        self._prepare_ahead = prepare_ahead
 
     def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None) -> Job:
         """One job for these bytes, engines, metadata and rules. Nothing to do is a job that is done."""
@@ -59,93 +105,152 @@ class ScoreRecordings:
         """Run the job unless somebody else holds it; its state afterwards tells what happened.
 
         A fault of the recording or an engine fails the job with its code; a TransientError puts it back.
-        """
-        with self._units() as unit:
-            job = unit.jobs.claim(self._owner, lease_s=self._lease_s, job_id=job_id)
-            unit.commit()
-        if job is None:
-            return self._state(job_id)
-        try:
-            self._attempt(job)
-        except ConflictError:  # success or failure: whoever holds the job now reports it
-            log.warning("job lost its lease", job=job.id)
-        return self._state(job.id)
 
-    def _attempt(self, job: Job) -> None:
-        try:
-            with self._heartbeat(job.id):
-                self._work(job)
-            self._settle(job.id)
-        except TransientError as error:
-            self._put_back(job.id, error)
-        except ConflictError:
-            raise
-        except QAError as error:
-            self._fail(job.id, error.code, error.message)
-        except MemoryError:
-            self._fail(job.id, "out_of_memory", "not enough memory for this recording: use a larger machine")
-        except Exception as error:  # one recording's defect must not stop the others
-            log.exception("job failed unexpectedly", job=job.id)
-            self._fail(job.id, "internal_error", f"{type(error).__name__}: please report this with the log")
+        Raises:
+            QAError: the store's own trouble, which says nothing about the job.
+        """
+        ((_, seen),) = self.run_all([job_id])
+        if isinstance(seen, QAError):
+            raise seen
+        return seen
+
+    def run_all(self, job_ids: Iterable[int]) -> Iterator[tuple[int, Job | QAError]]:
+        """Run jobs in batches; yields each with its state as soon as it is settled, or with the store's trouble.
+
+        ``job_ids`` is read as jobs are begun, perhaps in another thread.
+        """
+        with self._leases() as leases, self._stage(job_ids, leases) as batches:
+            for batch in batches:
+                yield from self._work(batch, leases)
+
+    def give_up(self, job_id: int, error: QAError) -> Job:
+        """Fail a job that nobody holds without running it; its state afterwards."""
+        with self._leases() as leases:
+            if leases.claim(job_id) is not None:
+                leases.fail(job_id, code=error.code, message=error.message)
+        return self.state(job_id)
+
+    def state(self, job_id: int) -> Job:
+        with self._units() as unit:
+            return unit.jobs.get(job_id)
 
     def result(self, job: Job) -> tuple[StoredConversation, StoredEvaluation]:
         """What a finished job made; repeats (keyed) work when somebody removed it since."""
         recording, metadata = self._inputs(job)
         conversation = self._hear.hear(recording, metadata)
-        return conversation, self._evaluate.evaluate(conversation, metadata, pack=job.payload["pack"] or None)
+        return conversation, self._score(job, conversation, metadata)
 
-    def _work(self, job: Job) -> None:
-        structlog.contextvars.bind_contextvars(job=job.id, recording=job.recording_id)
-        try:
-            self.result(job)
-        finally:
-            structlog.contextvars.unbind_contextvars("job", "recording")
+    def _score(self, job: Job, conversation: StoredConversation, metadata: CallMetadata) -> StoredEvaluation:
+        return self._evaluate.evaluate(conversation, metadata, pack=job.payload["pack"] or None)
+
+    def _leases(self) -> Leases:
+        return Leases(units=self._units, owner=self._owner, lease_s=self._lease_s)
 
     def _inputs(self, job: Job) -> tuple[Recording, CallMetadata]:
         with self._units() as unit:
             return unit.recordings.get(job.recording_id), unit.metadata.get(job.recording_id)
 
-    def _state(self, job_id: int) -> Job:
-        with self._units() as unit:
-            return unit.jobs.get(job_id)
-
-    def _settle(self, job_id: int) -> None:
-        with self._units() as unit:
-            unit.jobs.complete(job_id, self._owner)
-            unit.commit()
-
-    def _put_back(self, job_id: int, error: TransientError) -> None:
-        with self._units() as unit:
-            unit.jobs.retry_later(
-                job_id, self._owner, delay_s=RETRY_DELAY_S, code=error.code, message=error.message
-            )
-            unit.commit()
-
-    def _fail(self, job_id: int, code: str, message: str) -> None:
-        with self._units() as unit:
-            unit.jobs.fail(job_id, self._owner, code=code, message=message)
-            unit.commit()
-
-    @contextmanager
-    def _heartbeat(self, job_id: int) -> Iterator[None]:
-        """Keep the lease alive from a thread: inference holds this one for minutes."""
+    def _stage(
+        self, job_ids: Iterable[int], leases: Leases
+    ) -> AbstractContextManager[Iterator[Sequence[_Attempt]]]:
         stop = threading.Event()
+        batches = self._batches(job_ids, leases, stop)
+        return made_ahead(batches, stop=stop, drop=_close_all) if self._prepare_ahead else closing(batches)
 
-        def beat() -> None:
-            while not stop.wait(self._lease_s / 3):
-                try:
-                    with self._units() as unit:
-                        unit.jobs.heartbeat(job_id, self._owner, lease_s=self._lease_s)
-                        unit.commit()
-                except ConflictError:
-                    return
-                except QAError as error:
-                    log.warning("heartbeat failed", job=job_id, code=error.code)
-
-        thread = threading.Thread(target=beat, name=f"lease-{job_id}", daemon=True)
-        thread.start()
+    def _batches(
+        self, job_ids: Iterable[int], leases: Leases, stop: threading.Event
+    ) -> Generator[Sequence[_Attempt], None, None]:
+        """Jobs made ready to be recognised, as many at once as the limits allow."""
+        batch: list[_Attempt] = []
         try:
-            yield
+            for job_id in job_ids:
+                batch.append(self._begin(job_id, leases))
+                if stop.is_set():
+                    return
+                if len(batch) >= self._limits.calls or sum(a.audio_s for a in batch) >= self._limits.audio_s:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
         finally:
-            stop.set()
-            thread.join()
+            _close_all(batch)
+
+    def _begin(self, job_id: int, leases: Leases) -> _Attempt:
+        try:
+            job = leases.claim(job_id)
+        except QAError as error:
+            return _Attempt(job_id, outcome=error)
+        if job is None:
+            return _Attempt(job_id)
+        with structlog.contextvars.bound_contextvars(job=job.id, recording=job.recording_id):
+            try:
+                recording, metadata = self._inputs(job)
+                ready = self._hear.prepare(recording, metadata)
+            except Exception as error:  # noqa: BLE001 - judged where it is settled
+                return _Attempt(job_id, job, outcome=error)
+        if isinstance(ready, PreparedCall):
+            return _Attempt(job_id, job, metadata, call=ready)
+        return _Attempt(job_id, job, metadata, outcome=ready)
+
+    def _work(self, batch: Sequence[_Attempt], leases: Leases) -> Iterator[tuple[int, Job | QAError]]:
+        calls = [(attempt, attempt.call) for attempt in batch if attempt.call]
+        for attempt in batch:
+            if not attempt.call:
+                yield attempt.job_id, self._settled(attempt, attempt.outcome, leases)
+        with closing(self._hear.recognise([call for _, call in calls])) as heard:
+            for attempt, _ in calls:
+                with structlog.contextvars.bound_contextvars(**_named([attempt for attempt, _ in calls])):
+                    outcome = next(heard)
+                yield attempt.job_id, self._settled(attempt, outcome, leases)
+
+    def _settled(
+        self, attempt: _Attempt, outcome: StoredConversation | Exception | None, leases: Leases
+    ) -> Job | QAError:
+        """The job's state after its outcome is written, or the trouble of leasing it or writing it."""
+        try:
+            if attempt.job is None and isinstance(outcome, QAError):
+                return outcome
+            if attempt.job is not None and outcome is not None:
+                with structlog.contextvars.bound_contextvars(**_named([attempt])):
+                    self._settle(attempt.job, attempt.metadata, outcome, leases)
+            return self.state(attempt.job_id)
+        except QAError as error:
+            return error
+
+    def _settle(
+        self, job: Job, metadata: CallMetadata, outcome: StoredConversation | Exception, leases: Leases
+    ) -> None:
+        try:
+            try:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                self._score(job, outcome, metadata)
+                leases.complete(job.id)
+            except TransientError as error:
+                leases.put_back(job.id, error)
+            except ConflictError:
+                raise
+            except QAError as error:
+                leases.fail(job.id, code=error.code, message=error.message)
+            except MemoryError:
+                message = "not enough memory for this recording: use a larger machine"
+                leases.fail(job.id, code="out_of_memory", message=message)
+            except Exception as error:  # one recording's defect must not stop the others
+                log.exception("job failed unexpectedly", job=job.id)
+                message = f"{type(error).__name__}: please report this with the log"
+                leases.fail(job.id, code="internal_error", message=message)
+        except ConflictError:  # success or failure: whoever holds the job now reports it
+            log.warning("job lost its lease", job=job.id)
+
+
+def _close_all(batch: Sequence[_Attempt]) -> None:
+    for attempt in batch:
+        attempt.close()
+
+
+def _named(attempts: Sequence[_Attempt]) -> dict[str, object]:
+    """What log lines are bound to: the job and its recording, or all jobs that run together."""
+    jobs = [attempt.job for attempt in attempts if attempt.job is not None]
+    if len(jobs) == 1:
+        return {"job": jobs[0].id, "recording": jobs[0].recording_id}
+    return {"jobs": [job.id for job in jobs]}

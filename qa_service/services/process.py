@@ -2,13 +2,16 @@
 
 Guarantee: the stage is keyed by the recording's digest, the engines with their options, and the metadata that
 speech depends on; a key that is stored already costs no speech work. No transaction is open during inference.
+Recordings that are heard together fail each on its own.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import structlog
 
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
 from qa_service.domain.call import CallMetadata, Recording
@@ -36,6 +39,8 @@ ASSEMBLY_REVISION = 2
 
 FROM_CUES = "script cues"
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Cast:
@@ -44,6 +49,28 @@ class _Cast:
     roles: tuple[SpeakerRole, ...]
     source: str
     probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A call that only waits to be recognised. It holds the decoded audio open until it is closed.
+
+    ``prepare_s``: seconds of work it has cost so far.
+    """
+
+    recording: Recording
+    metadata: CallMetadata
+    key: str
+    spoken: SpokenCall
+    files: ExitStack
+    prepare_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.spoken.audio.duration_s
+
+    def close(self) -> None:
+        self.files.close()
 
 
 class HearRecording:
@@ -100,6 +127,10 @@ class HearRecording:
             raw_format=metadata.raw_format,
         )
 
+    def is_heard(self, recording: Recording, metadata: CallMetadata) -> bool:
+        """Whether the conversation is in the store."""
+        return self._stored(self.key(recording, metadata), metadata) is not None
+
     def hear(self, recording: Recording, metadata: CallMetadata) -> StoredConversation:
         """The recording's conversation, from the store when it is there.
 
@@ -107,67 +138,150 @@ class HearRecording:
             InputError: the audio cannot be used (the decoder's codes), ``silent_audio`` or ``no_words``.
             EngineError: a model cannot work.
         """
-        key = self.key(recording, metadata)
-        with self._units() as unit:
-            stored = unit.conversations.by_key(key)
-        if stored is not None:
-            # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
-            if stored.conversation.channels != 2:
-                return stored
-            role_source = self._role_source(metadata)
-            return replace(stored, conversation=replace(stored.conversation, role_source=role_source))
-        started = time.monotonic()
-        conversation, channels = self._listen(recording, metadata)
-        with self._units() as unit:
-            unit.recordings.set_audio(recording.id, duration_s=conversation.duration_s, channels=channels)
-            stored = unit.conversations.add(key, recording.id, conversation, elapsed_s=time.monotonic() - started)
-            unit.commit()
-        return stored
+        (heard,) = self.hear_all([(recording, metadata)])
+        if isinstance(heard, Exception):
+            raise heard
+        return heard
 
-    def _listen(self, recording: Recording, metadata: CallMetadata) -> tuple[Conversation, int]:
-        with (
-            self._local_paths(recording) as paths,
-            self._decoder.decode(AudioSource(paths, metadata.channel_map, metadata.raw_format)) as audio,
-        ):
+    def hear_all(
+        self, calls: Sequence[tuple[Recording, CallMetadata]]
+    ) -> tuple[StoredConversation | Exception, ...]:
+        """Of each call its conversation, or what ``hear`` raises for it; recognised together."""
+        heard: dict[int, StoredConversation | Exception] = {}
+        prepared: dict[int, PreparedCall] = {}
+        try:
+            for index, (recording, metadata) in enumerate(calls):
+                try:
+                    ready = self.prepare(recording, metadata)
+                except Exception as error:  # noqa: BLE001 - this call's own, and the answer for it
+                    heard[index] = error
+                    continue
+                if isinstance(ready, PreparedCall):
+                    prepared[index] = ready
+                else:
+                    heard[index] = ready
+            heard.update(zip(prepared, self.recognise(tuple(prepared.values())), strict=True))
+        finally:
+            for ready in prepared.values():
+                ready.close()
+        return tuple(heard[index] for index in range(len(calls)))
+
+    def prepare(self, recording: Recording, metadata: CallMetadata) -> StoredConversation | PreparedCall:
+        """The stored conversation; else the call decoded, and who speaks when. The caller closes it.
+
+        Raises:
+            InputError: the decoder's codes, ``silent_audio``.
+            EngineError: a model cannot work.
+        """
+        key = self.key(recording, metadata)
+        if (stored := self._stored(key, metadata)) is not None:
+            return stored
+        started = time.monotonic()
+        with ExitStack() as files:
+            paths = files.enter_context(self._local_paths(recording))
+            source = AudioSource(paths, metadata.channel_map, metadata.raw_format)
+            audio = files.enter_context(self._decoder.decode(source))
             activities = self._detector.detect(audio)
             if not any(total_s(activity.spans) for activity in activities):
                 raise InputError(
                     "silent_audio", "no speech on any channel: check the recorder", recording=recording.id
                 )
             speakers = self._diarizer.speakers(audio, activities, expected=metadata.speakers)
-            (transcripts,) = self._transcriber.transcribe(
-                [SpokenCall(audio, speakers, self._language_of(metadata))]
-            )
-            separate = len({s.channel for s in speakers}) == audio.channels == 2
-            cast = self._told(metadata) if separate else self._inferred(transcripts)
-            conversation = build_conversation(
-                duration_s=audio.duration_s,
-                language=transcripts[0].language,
-                speech=[
-                    SpeakerSpeech(s.channel, role, s.spans, s.level_dbfs, s.speaker)
-                    for s, role in zip(speakers, cast.roles, strict=True)
-                ],
-                transcripts=transcripts,
-                simplified=self._annotator.simplified,
-                overlay=self._annotator.overlay,
-                role_source=cast.source,
-                role_probability=cast.probability,
-                overlap_measurable=separate,
-                provenance=(
-                    self._detector.run,
-                    *(() if separate else (self._diarizer.run, self._attributor.run)),
-                    self._transcriber.run,
-                ),
-                options=self._alignment,
-            )
-            if not conversation.utterances:
-                # Nothing that was said can be checked; what remains, pauses and overlaps, may be music or a fax.
-                raise InputError(
-                    "no_words",
-                    "no word in what sounds like speech: listen to it, it may be music or another language",
-                    recording=recording.id,
+            spoken = SpokenCall(audio, speakers, self._language_of(metadata))
+            spent_s = time.monotonic() - started
+            return PreparedCall(recording, metadata, key, spoken, files.pop_all(), spent_s)
+
+    def recognise(self, calls: Sequence[PreparedCall]) -> Generator[StoredConversation | Exception, None, None]:
+        """Of each call its conversation, stored, or what went wrong with it, in order; closes the calls."""
+        try:
+            for call, (transcripts, spent_s) in zip(calls, self._transcripts(calls), strict=True):
+                try:
+                    yield self._store(call, transcripts, spent_s)
+                finally:
+                    call.close()
+        finally:
+            for call in calls:
+                call.close()
+
+    def _transcripts(
+        self, calls: Sequence[PreparedCall]
+    ) -> Iterator[tuple[Sequence[Transcript] | Exception, float]]:
+        """What is said in each call, and the seconds it took. When all together fail, each is tried alone."""
+        started = time.monotonic()
+        try:
+            together = self._transcriber.transcribe([call.spoken for call in calls]) if calls else ()
+        except Exception as error:  # noqa: BLE001 - the answer for the one that causes it
+            if len(calls) == 1:
+                yield error, 0.0
+                return
+            log.warning("a batch failed, its calls are tried alone", calls=len(calls), error=type(error).__name__)
+            for call in calls:
+                yield from self._transcripts([call])
+            return
+        rate = (time.monotonic() - started) / max(1.0, sum(call.duration_s for call in calls))
+        for call, transcripts in zip(calls, together, strict=True):
+            yield transcripts, call.duration_s * rate
+
+    def _store(
+        self, call: PreparedCall, transcripts: Sequence[Transcript] | Exception, spent_s: float
+    ) -> StoredConversation | Exception:
+        if isinstance(transcripts, Exception):
+            return transcripts
+        started = time.monotonic()
+        try:
+            conversation = self._assemble(call, transcripts)
+            with self._units() as unit:
+                unit.recordings.set_audio(
+                    call.recording.id, duration_s=call.duration_s, channels=call.spoken.audio.channels
                 )
-            return conversation, audio.channels
+                elapsed_s = call.prepare_s + spent_s + time.monotonic() - started
+                stored = unit.conversations.add(call.key, call.recording.id, conversation, elapsed_s=elapsed_s)
+                unit.commit()
+        except Exception as error:  # noqa: BLE001 - this call's own, and the answer for it
+            return error
+        return stored
+
+    def _stored(self, key: str, metadata: CallMetadata) -> StoredConversation | None:
+        with self._units() as unit:
+            stored = unit.conversations.by_key(key)
+        if stored is None or stored.conversation.channels != 2:
+            return stored
+        # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
+        role_source = self._role_source(metadata)
+        return replace(stored, conversation=replace(stored.conversation, role_source=role_source))
+
+    def _assemble(self, call: PreparedCall, transcripts: Sequence[Transcript]) -> Conversation:
+        audio, speakers = call.spoken.audio, call.spoken.speakers
+        separate = len({s.channel for s in speakers}) == audio.channels == 2
+        cast = self._told(call.metadata) if separate else self._inferred(transcripts)
+        conversation = build_conversation(
+            duration_s=audio.duration_s,
+            language=transcripts[0].language,
+            speech=[
+                SpeakerSpeech(s.channel, role, s.spans, s.level_dbfs, s.speaker)
+                for s, role in zip(speakers, cast.roles, strict=True)
+            ],
+            transcripts=transcripts,
+            simplified=self._annotator.simplified,
+            overlay=self._annotator.overlay,
+            role_source=cast.source,
+            role_probability=cast.probability,
+            overlap_measurable=separate,
+            provenance=(
+                self._detector.run,
+                *(() if separate else (self._diarizer.run, self._attributor.run)),
+                self._transcriber.run,
+            ),
+            options=self._alignment,
+        )
+        if not conversation.utterances:
+            # Nothing that was said can be checked; what remains, pauses and overlaps, may be music or a fax.
+            raise InputError(
+                "no_words",
+                "no word in what sounds like speech: listen to it, it may be music or another language",
+                recording=call.recording.id,
+            )
+        return conversation
 
     def _told(self, metadata: CallMetadata) -> _Cast:
         """Roles of separate channels: somebody says which one the agent is on."""

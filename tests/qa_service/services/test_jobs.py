@@ -15,7 +15,7 @@ from qa_service.domain.call import CallMetadata
 from qa_service.domain.results import Outcome
 from qa_service.errors import EngineError, TransientError
 from qa_service.ports import Job, JobState
-from qa_service.services.jobs import RETRY_DELAY_S
+from qa_service.services.leases import RETRY_DELAY_S
 from tests.clocks import ManualClock
 from tests.fakes import SILENT, FakeRules, Workplace
 

@@ -1,0 +1,98 @@
+"""The jobs that one worker holds.
+
+Guarantee: while it works, every held job's lease is kept alive, by one thread however many there are; a job's
+outcome is written only by the owner that still holds it.
+"""
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from qa_service.errors import ConflictError, QAError, TransientError
+from qa_service.ports import Job, UnitOfWorkFactory
+
+RETRY_DELAY_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """A context: leases still held at its end are left to run out, as an interruption is no failure."""
+
+    def __init__(self, *, units: UnitOfWorkFactory, owner: str, lease_s: float) -> None:
+        self._units = units
+        self._owner = owner
+        self._lease_s = lease_s
+        self._held: set[int] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{owner}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def claim(self, job_id: int) -> Job | None:
+        """The job, held from now on; None when it is finished, not due, or somebody else's."""
+        with self._units() as unit:
+            job = unit.jobs.claim(self._owner, lease_s=self._lease_s, job_id=job_id)
+            unit.commit()
+        if job is not None:
+            with self._lock:
+                self._held.add(job_id)
+        return job
+
+    def complete(self, job_id: int) -> None:
+        """Raises ConflictError when the lease was lost, here and below."""
+        self._let_go(job_id)
+        with self._units() as unit:
+            unit.jobs.complete(job_id, self._owner)
+            unit.commit()
+
+    def fail(self, job_id: int, *, code: str, message: str) -> None:
+        self._let_go(job_id)
+        with self._units() as unit:
+            unit.jobs.fail(job_id, self._owner, code=code, message=message)
+            unit.commit()
+
+    def put_back(self, job_id: int, error: TransientError) -> None:
+        """To be tried again in a moment."""
+        self._let_go(job_id)
+        with self._units() as unit:
+            unit.jobs.retry_later(
+                job_id, self._owner, delay_s=RETRY_DELAY_S, code=error.code, message=error.message
+            )
+            unit.commit()
+
+    def _let_go(self, job_id: int) -> None:
+        with self._lock:
+            self._held.discard(job_id)
+
+    def _keep(self) -> None:
+        """Inference holds the other thread for minutes."""
+        while not self._stop.wait(self._lease_s / 3):
+            with self._lock:
+                held = sorted(self._held)
+            try:
+                self._extend(held)
+            except QAError as error:
+                log.warning("heartbeat failed", jobs=held, code=error.code)
+
+    def _extend(self, held: list[int]) -> None:
+        if not held:
+            return
+        with self._units() as unit:
+            for job_id in held:
+                try:
+                    unit.jobs.heartbeat(job_id, self._owner, lease_s=self._lease_s)
+                except ConflictError:  # settled meanwhile, or lost: whoever settles it will be told
+                    self._let_go(job_id)
+            unit.commit()
