@@ -20,6 +20,7 @@ from qa_service.domain.conversation import (
     Utterance,
     Word,
 )
+from qa_service.domain.numbers.finder import find_numbers
 from qa_service.domain.timeline import TimeSpan, intersection, union
 
 
@@ -145,6 +146,7 @@ def _utterance(
         confidence=sum(w.confidence * n for w, n in zip(words, weights, strict=True)) / sum(weights),
         overlay=overlay(text),
         speaker=speaker.speaker,
+        numbers=find_numbers(text),
     )
 
 

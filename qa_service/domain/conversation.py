@@ -7,6 +7,7 @@ not from the recogniser), what was recognised with what confidence, and what pro
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qa_service.domain.numbers.entity import SpokenNumber
 from qa_service.domain.timeline import TimeSpan, union
 
 
@@ -85,6 +86,7 @@ class Utterance:
     ``text`` is for reading (simplified script), ``raw_text`` what the recogniser wrote, character by
     character aligned with it; ``word_offsets[i]`` is where ``words[i]`` starts in both.
     ``confidence`` is the mean word confidence weighted by word length.
+    ``numbers`` are overlays on ``text``, in order.
     """
 
     index: int
@@ -99,6 +101,7 @@ class Utterance:
     confidence: float
     overlay: TextOverlay
     speaker: int = 0
+    numbers: tuple[SpokenNumber, ...] = ()
 
     @property
     def span(self) -> TimeSpan:

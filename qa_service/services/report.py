@@ -8,6 +8,7 @@ from typing import Any
 
 from qa_service.domain.conversation import Conversation, EngineRun
 from qa_service.domain.metrics import ConversationMetrics
+from qa_service.domain.numbers.entity import SpokenNumber
 from qa_service.domain.results import Evidence, RuleResult
 from qa_service.domain.scoring import Evaluation
 from qa_service.ports import StoredEvaluation
@@ -42,6 +43,7 @@ def scored(
                     "end": _ms(u.end),
                     "text": u.text,
                     "confidence": round(u.confidence, 3),
+                    "numbers": [_number(number) for number in u.numbers],
                 }
                 for u in conversation.utterances
             ],
@@ -68,6 +70,16 @@ def failed(*, path: str, second_path: str | None, code: str, message: str) -> di
         "results": None,
         "evaluation": None,
         "provenance": None,
+    }
+
+
+def _number(number: SpokenNumber) -> dict[str, Any]:
+    return {
+        "span": [number.start, number.end],
+        "kind": number.kind.value,
+        "value": number.value,
+        "unit": number.unit or None,
+        "approximate": number.approximate,
     }
 
 

@@ -1,6 +1,8 @@
 """Documents come back equal, whatever they hold."""
 
+import json
 import math
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +30,7 @@ from qa_service.domain.metrics import (
     RoleMetrics,
     Silence,
 )
+from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
 from qa_service.domain.results import Evidence
 from qa_service.domain.scoring import SectionScore
 from qa_service.domain.timeline import TimeSpan
@@ -58,6 +61,10 @@ utterances = st.builds(
     word_offsets=some(counts),
     confidence=numbers,
     overlay=st.builds(TextOverlay, words, some(counts), some(words)),
+    speaker=counts,
+    numbers=some(
+        st.builds(SpokenNumber, counts, counts, st.sampled_from(NumberKind), words, words, st.booleans())
+    ),
 )
 conversations = st.builds(
     Conversation,
@@ -126,6 +133,14 @@ sections = some(
 @given(conversations)
 def test_a_conversation_comes_back_equal(conversation: Conversation) -> None:
     assert documents.load_conversation(documents.dump_conversation(conversation)) == conversation
+
+
+def test_an_older_conversation_has_no_overlays_of_later_versions() -> None:
+    conversation = builders.conversation()
+    document = json.loads(zlib.decompress(documents.dump_conversation(conversation)))
+    for utterance in document[0]["utterances"]:
+        del utterance["numbers"]
+    assert documents.load_conversation(zlib.compress(json.dumps(document).encode())) == conversation
 
 
 @settings(deadline=None)

@@ -228,6 +228,12 @@ def test_text_is_simplified_and_the_raw_text_kept() -> None:
     assert said.quote(2, 3) == "您"
 
 
+def test_numbers_are_found_in_the_text() -> None:
+    said = align([speech(AGENT, (0, 3))], transcript(words(" 謝謝8,640元"))).utterances[0]
+    (amount,) = said.numbers
+    assert (said.text[amount.start : amount.end], amount.value, amount.unit) == ("8,640元", "8640", "CNY")
+
+
 def test_the_space_before_the_first_word_goes_and_the_others_stay() -> None:
     heard = transcript(words(" thank you"), language="en")
     said = align([speech(AGENT, (0, 1))], heard, language="en").utterances[0]

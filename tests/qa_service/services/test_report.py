@@ -9,6 +9,7 @@ from typing import Any
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, EngineRun
 from qa_service.domain.metrics import MetricOptions, measure
+from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.ports import StoredEvaluation
@@ -83,11 +84,27 @@ def test_times_are_rounded_to_milliseconds() -> None:
         "end": 4.333,
         "text": "您好请问有什么可以帮您",
         "confidence": 0.667,
+        "numbers": [],
     }
     assert (second["start"], second["end"]) == (3.0, 9.333)
     assert document["metrics"]["talk_s"] == {"agent": 3.0, "customer": 6.333}
     assert document["metrics"]["overlap_s"] == 1.333
     assert document["metrics"]["hangup_side"] == "agent"
+
+
+def test_numbers_lie_on_the_text() -> None:
+    said = utterance("三千二百八十元")
+    amount = SpokenNumber(0, 7, NumberKind.AMOUNT, "3280", "CNY")
+    document = report.scored(
+        path="a.wav",
+        second_path=None,
+        sha256="ab",
+        conversation=conversation(replace(said, numbers=(amount,))),
+        evaluation=stored(),
+    )
+    assert document["conversation"]["utterances"][0]["numbers"] == [
+        {"span": [0, 7], "kind": "amount", "value": "3280", "unit": "CNY", "approximate": False}
+    ]
 
 
 def test_scores_are_rounded_and_may_be_withheld() -> None:
