@@ -184,12 +184,12 @@ def test_several_in_one_text(text: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "一下", "一般", "一直", "等一会儿", "一点都不", "快一点", "有两点要说", "十分抱歉", "万一不行", "千万别", "三心二意", "星期一", "周三", "礼拜五",
-        "两个人", "一块去", "一天到晚", "一年四季", "统一", "唯一", "初三数学", "几十块", "双十一", "七八十块", "三四百", "两三天", "七上八下", "万元户",
-        "二五年", "尾号X", "第", "百", "半天",
-        "0.0.0", "no one", "one of them", "give me one second", "one moment", "someone", "two or three",
-        "fifty fifty", "twenty four seven", "Oh, one thing", "may I", "march on", "you may 3 times",
-        "number one fund", "G20 and 4G", "a point", "and", "half of it", "",
+        "一下", "一般", "一直", "等一会儿", "一点都不", "快一点", "有两点要说", "十分抱歉", "万一不行",
+        "千万别", "三心二意", "星期一", "周三", "礼拜五", "两个人", "一块去", "一天到晚", "一年四季", "统一",
+        "唯一", "初三数学", "几十块", "双十一", "七八十块", "三四百", "两三天", "七上八下", "万元户", "二五年",
+        "尾号X", "第", "百", "半天", "0.0.0", "no one", "one of them", "give me one second", "one moment",
+        "someone", "two or three", "fifty fifty", "twenty four seven", "Oh, one thing", "may I", "march on",
+        "you may 3 times", "number one fund", "G20 and 4G", "a point", "and", "half of it", "",
     ],
 )  # fmt: skip
 def test_left_alone(text: str) -> None:
