@@ -1,31 +1,30 @@
-"""How good the shipped rules are on recognised audio: faults found, false findings, undetermined results, CER.
+"""How good the shipped rules and the speech under them are on recognised audio.
 
     python -m benchmarks.accuracy [--mono] [FOLDER…]    # default: the calls in tests/data/calls, and the corpus
 
 A folder holds stereo recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them; ``--mono`` mixes them
-to one channel first and says how roles came out. The judge is ``evaluate.py`` of the corpus
-(``../shared/corpus``); without it there is nothing to measure.
+to one channel first and says how roles came out. The judge of the rules is ``evaluate.py`` of the corpus
+(``../shared/corpus``): without it only the speech is measured, on the calls in tests/data/calls.
 """
 
-import json
-import os
-import subprocess
+import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
-from typing import Any
 
 import soundfile as sf
 
-ROOT = Path(__file__).resolve().parent.parent
-CORPUS = ROOT.parent / "shared" / "corpus"
-OWN = ROOT / "tests" / "data" / "calls"
+from benchmarks import truth
+from benchmarks.judging import CORPUS, JUDGE, Line, evaluate, own_folders, score
+from benchmarks.speech import spoken_times, word_errors
 
 
 def recordings(folder: Path, work: Path, *, mono: bool) -> list[Path]:
     """The folder's calls, or versions of them with one channel."""
-    names = sorted(truth.name.split(".")[0] for truth in folder.glob("*.truth.json"))
-    calls = [path for name in names for path in folder.glob(f"{name}.stereo.*")]
+    calls = [truth.recording(folder, name) for name in truth.call_names(folder)]
     if not mono:
         return calls
     mixed = work / folder.name
@@ -36,56 +35,72 @@ def recordings(folder: Path, work: Path, *, mono: bool) -> list[Path]:
     return sorted(mixed.iterdir())
 
 
-def judge(folder: Path, work: Path, *, mono: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The evaluation of one folder, and the scored lines."""
-    calls = recordings(folder, work, mono=mono)
-    environment = {**os.environ, "QA_DATA_DIR": str(work / "data")}
-    command = [sys.executable, "-m", "worker.cli", "score", *map(str, calls), "--format", "json"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
-    output = work / f"{folder.name}.jsonl"
-    output.write_text(lines, encoding="utf-8")
-    command = [
-        sys.executable,
-        str(CORPUS / "evaluate.py"),
-        "--json",
-        "--partial",
-        str(output),
-        "--corpus",
-        str(folder),
-    ]
-    evaluation = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return evaluation, [json.loads(line) for line in lines.splitlines()]
+def rules_row(folder: Path, lines: Sequence[Line], output: Path, *, mono: bool) -> str:
+    evaluation = evaluate(lines, output=output, truths=folder)
+    overall = evaluation["overall"]
+    applicable = [r for line in lines for r in line["results"] if r["outcome"] != "not_applicable"]
+    undetermined = sum(r["outcome"] == "undetermined" for r in applicable)
+    unknown = sum(line["conversation"]["role_source"] == "unknown" for line in lines)
+    rates = ", ".join(f"{g} {rate['role_free']:.3f}" for g, rate in evaluation["speech"]["error_rate"].items())
+    counts = [evaluation["scored"], *([unknown] if mono else []), overall["tp"], overall["fn"], overall["fp"]]
+    cells = [folder.name, *map(str, counts), f"{undetermined} of {len(applicable)}", rates]
+    return "| " + " | ".join(cells) + " |"
+
+
+def speech_rows(folder: Path, lines: Sequence[Line]) -> list[str]:
+    """A row for each language: its unit of text is another."""
+    calls = [truth.read(folder, name, "truth") for name in truth.call_names(folder)]
+    rows = []
+    for language, unit in (("zh", "cpCER"), ("en", "cpWER")):
+        pairs = [
+            (call, line["conversation"]["utterances"])
+            for call, line in zip(calls, lines, strict=True)
+            if call["language"].startswith(language)
+        ]
+        if not pairs:
+            continue
+        words = reduce(add, (word_errors(*pair) for pair in pairs))
+        times = reduce(add, (spoken_times(*pair) for pair in pairs))
+        shares = (words.insertions, words.deletions, words.substitutions)
+        parts = " / ".join(f"{share / words.said:.3f}" for share in shares)
+        spans = " / ".join(f"{part / times.said:.3f}" for part in (times.missed, times.invented, times.confused))
+        roles = "–" if times.role_accuracy is None else f"{times.role_accuracy:.3f}"
+        rows.append(
+            f"| {folder.name} {language} | {len(pairs)} | {unit} {words.rate:.3f} | {parts} "
+            f"| {times.diarization_error:.3f} | {spans} | {roles} |"
+        )
+    return rows
 
 
 def main() -> int:
-    if not (CORPUS / "evaluate.py").is_file():
-        print("accuracy: nothing measured, the corpus is not at hand")
-        return 0
-    arguments = sys.argv[1:]
-    mono = "--mono" in arguments
-    folders = [Path(argument) for argument in arguments if argument != "--mono"] or [
-        CORPUS / "mandarin_synth",
-        CORPUS / "english_synth",
-        *sorted(path for path in OWN.iterdir() if path.is_dir()),
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", type=Path, nargs="*")
+    parser.add_argument("--mono", action="store_true", help="mix the calls to one channel first")
+    arguments = parser.parse_args()
+    judged = JUDGE.is_file()
+    folders = arguments.folders or [
+        *((CORPUS / "mandarin_synth", CORPUS / "english_synth") if judged else ()),
+        *own_folders(),
     ]
-    roles = " no role | role right |" if mono else ""
-    print(f"| calls | n |{roles} faults found | missed | false findings | undetermined | error rate |")
-    print("|---|---|" + "---|" * (7 if mono else 5))
-    with tempfile.TemporaryDirectory(prefix="qa-accuracy-") as work:
-        for folder in folders:
-            evaluation, lines = judge(folder, Path(work), mono=mono)
-            overall, speech = evaluation["overall"], evaluation["speech"]
-            applicable = [r for line in lines for r in line["results"] if r["outcome"] != "not_applicable"]
-            undetermined = sum(r["outcome"] == "undetermined" for r in applicable)
-            unknown = sum(line["conversation"]["role_source"] == "unknown" for line in lines)
-            accuracy = speech["role"]["accuracy"]
-            roles = f" {unknown} | {'–' if accuracy is None else format(accuracy, '.3f')} |" if mono else ""
-            rates = ", ".join(f"{group} {rate['role_free']:.3f}" for group, rate in speech["error_rate"].items())
-            print(
-                f"| {folder.name} | {evaluation['scored']} |{roles} {overall['tp']} | {overall['fn']} "
-                f"| {overall['fp']} | {undetermined} of {len(applicable)} | {rates} |",
-                flush=True,
-            )
+    if judged:
+        print(f"| calls | n |{' no role |' if arguments.mono else ''} faults found | missed ", end="")
+        print("| false findings | undetermined | error rate |")
+        print("|---|---|" + "---|" * (6 if arguments.mono else 5))
+    else:
+        print("accuracy: the corpus is not at hand, so the rules are not judged")
+    speech: list[str] = []
+    for folder in folders:
+        with tempfile.TemporaryDirectory(prefix="qa-accuracy-") as name:
+            work = Path(name)
+            lines = score(recordings(folder, work, mono=arguments.mono), data=work / "data")
+            if judged:
+                print(rules_row(folder, lines, work / "lines.jsonl", mono=arguments.mono), flush=True)
+            speech += speech_rows(folder, lines)
+    print(
+        "\n| calls | n | error rate | inserted / deleted / substituted | DER | missed / false / confused ", end=""
+    )
+    print("| role right |\n|---|---|---|---|---|---|---|")
+    print("\n".join(speech))
     return 0
 
 

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 import soxr
-from opencc import OpenCC
 from rapidfuzz.distance import Levenshtein
 
-from benchmarks.throughput import normal
+from benchmarks.text import tokens
 from qa_service.ports import AudioSource
 from tests.recordings import DATA, FORMATS, Samples, write_call
 
@@ -100,8 +99,7 @@ def words(line: Line) -> list[str]:
 
 def error_rate(heard: Sequence[str], said: Sequence[str]) -> float:
     """Character error rate over both channels."""
-    to_simplified = OpenCC("t2s").convert
-    pairs = [(normal(a, to_simplified), normal(b, to_simplified)) for a, b in zip(heard, said, strict=True)]
+    pairs = [(tokens(a, "zh"), tokens(b, "zh")) for a, b in zip(heard, said, strict=True)]
     return sum(Levenshtein.distance(a, b) for a, b in pairs) / sum(len(b) for _, b in pairs)
 
 
