@@ -17,3 +17,11 @@ def syllables(folded: str) -> tuple[str, ...]:
     if len(found) != len(folded):  # an unknown script may come back joined; never let offsets drift
         found = [lazy_pinyin(c, style=Style.NORMAL, errors=_as_is, strict=False)[0] for c in folded]
     return tuple(found)
+
+
+def sound_key(syllable: str) -> str:
+    """Syllables that telephone speech and recognisers confuse share a key: zh/z, ch/c, sh/s, -ng/-n."""
+    for retroflex, plain in (("zh", "z"), ("ch", "c"), ("sh", "s")):
+        if syllable.startswith(retroflex):
+            syllable = plain + syllable[2:]
+    return syllable[:-1] if syllable.endswith(("ang", "eng", "ing")) else syllable

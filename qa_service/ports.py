@@ -188,6 +188,10 @@ class TextAnnotator(Protocol):
         """Simplified script, aligned character by character with ``raw_text``."""
         ...
 
+    def respelled(self, text: str, words: tuple[str, ...]) -> tuple[str, tuple[tuple[int, int], ...]]:
+        """``text``, of the same length, with what sounds like one of ``words`` written so, and those places."""
+        ...
+
     def overlay(self, text: str) -> TextOverlay: ...
 
 

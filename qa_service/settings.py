@@ -4,6 +4,7 @@ The file is ``qa.toml`` in the working directory, or what ``QA_CONFIG`` names.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +21,7 @@ from pydantic_settings import (
 
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, parse_channel_map, parse_raw_format
 from qa_service.domain.call import RawFormat
+from qa_service.domain.text import hot_word_fault
 from qa_service.errors import ConfigurationError
 
 
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
 
     language: Literal["zh", "en"] | None = None
+    hot_words: Annotated[tuple[str, ...], NoDecode] = ()
     agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
     channel_map: Annotated[tuple[int, ...] | None, NoDecode] = None
     raw_format: Annotated[RawFormat | None, NoDecode] = None
@@ -76,6 +79,21 @@ class Settings(BaseSettings):
     @classmethod
     def _unknown_channel(cls, value: object) -> object:
         return None if value in ("", "unknown") else value
+
+    @field_validator("hot_words", mode="before")
+    @classmethod
+    def _known_words(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = _words(value)
+        if not isinstance(value, list | tuple):
+            return value
+        words = tuple(word.strip() for word in value if isinstance(word, str) and word.strip())
+        faults = [f"{word!r}: {fault}" for word in words if (fault := hot_word_fault(word))]
+        if faults:
+            raise ValueError(
+                f"{'; '.join(faults[:5])}: leave it out, or write what stands beside it too (世纪物业)"
+            )
+        return words
 
     @field_validator("leg_suffixes", mode="before")
     @classmethod
@@ -130,6 +148,17 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+
+def _words(value: str) -> list[str]:
+    """Words from a text file, one a line, # for comments; or those of a list with commas."""
+    if not Path(value).is_file():
+        return re.split("[,，、]", value)
+    try:
+        lines = Path(value).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{value} cannot be read: {error}") from error
+    return [line.split("#")[0] for line in lines]
 
 
 def load_settings() -> Settings:

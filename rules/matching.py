@@ -20,7 +20,7 @@ import re2
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.text import fold, is_han
 from qa_service.domain.timeline import TimeSpan, hull
-from qa_service.pinyin import syllables
+from qa_service.pinyin import sound_key, syllables
 
 Pattern = Any  # google-re2 publishes no name for what re2.compile returns
 
@@ -43,17 +43,10 @@ def phrase_fault(phrase: str) -> str | None:
     return None
 
 
-def sound_key(syllable: str) -> str:
-    """Syllables that telephone speech and recognisers confuse share a key: zh/z, ch/c, sh/s, -ng/-n."""
-    for retroflex, plain in (("zh", "z"), ("ch", "c"), ("sh", "s")):
-        if syllable.startswith(retroflex):
-            syllable = plain + syllable[2:]
-    return syllable[:-1] if syllable.endswith(("ang", "eng", "ing")) else syllable
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A phrase found in one turn. ``spelled`` False: only the sound matches."""
+    """A phrase found in one turn. ``spelled`` False: only the sound matches; ``respelled``: hot words wrote what
+    matches, and so it is no better than sound where it accuses."""
 
     phrase: str
     role: SpeakerRole
@@ -65,6 +58,7 @@ class Hit:
     turn: int
     start: int
     end: int
+    respelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +73,16 @@ class TurnText:
     text: str
     syllables: tuple[str, ...]
     origin: tuple[tuple[Utterance, int] | None, ...]
+
+    def respelled(self, start: int, end: int) -> bool:
+        """Whether hot words wrote any of the characters ``[start, end)``."""
+        return any(
+            first <= utterance.overlay.offsets[offset] < last
+            for entry in self.origin[start:end]
+            if entry is not None
+            for utterance, offset in [entry]
+            for first, last in utterance.respelled
+        )
 
     def locate(self, start: int, end: int) -> tuple[TimeSpan, str, tuple[int, ...], float]:
         """Time, quote, utterances and confidence of the characters ``[start, end)``."""
@@ -195,7 +199,19 @@ class PhraseBook:
                     continue
                 span, quote, utterances, confidence = text.locate(start, end)
                 hits.append(
-                    Hit(phrase, text.role, span, quote, utterances, confidence, spelled, text.index, start, end)
+                    Hit(
+                        phrase,
+                        text.role,
+                        span,
+                        quote,
+                        utterances,
+                        confidence,
+                        spelled,
+                        text.index,
+                        start,
+                        end,
+                        text.respelled(start, end),
+                    )
                 )
         return {phrase: tuple(sorted(hits, key=lambda h: h.span)) for phrase, hits in found.items()}
 

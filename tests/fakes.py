@@ -178,6 +178,10 @@ class FakeAnnotator:
     def simplified(self, raw_text: str, language: str) -> str:
         return raw_text
 
+    def respelled(self, text: str, words: tuple[str, ...]) -> tuple[str, tuple[tuple[int, int], ...]]:
+        """Every word replaces the whole of a text of its length."""
+        return next(((word, ((0, len(word)),)) for word in words if len(word) == len(text)), (text, ()))
+
     def overlay(self, text: str) -> TextOverlay:
         return overlay(text)
 
@@ -233,6 +237,7 @@ class Workplace:
         alignment: AlignmentOptions | None = None,
         language: str | None = None,
         agent_channel: int | None = 0,
+        hot_words: tuple[str, ...] = (),
     ) -> HearRecording:
         return HearRecording(
             units=self.database.unit_of_work,
@@ -246,6 +251,7 @@ class Workplace:
             alignment=alignment or AlignmentOptions(),
             language=language,
             agent_channel=agent_channel,
+            hot_words=hot_words,
         )
 
     def jobs(

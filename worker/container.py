@@ -80,6 +80,7 @@ class Container:
             alignment=AlignmentOptions(utterance_pause_s=settings.utterance_pause_s),
             language=settings.language,
             agent_channel=settings.agent_channel,
+            hot_words=settings.hot_words,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ replaced. pypinyin is slow (88 calls/s), so this runs once, when a conversation 
 from functools import cached_property
 from typing import Any
 
+from models.text.hot_words import Places, respelled
 from qa_service.domain.conversation import TextOverlay
 from qa_service.domain.text import fold
 from qa_service.pinyin import syllables
@@ -15,7 +16,7 @@ from qa_service.pinyin import syllables
 class PinyinAnnotator:
     """Implements ``TextAnnotator`` with OpenCC (t2s) and pypinyin."""
 
-    revision = "opencc-1.4-t2s+pypinyin-0.55"
+    revision = "opencc-1.4-t2s+pypinyin-0.55+hot-words-1"
 
     @cached_property
     def _to_simplified(self) -> Any:
@@ -37,6 +38,9 @@ class PinyinAnnotator:
             return str(self._to_simplified(text))
         except UnicodeEncodeError:  # a lone surrogate, which no script has: it stays, the rest is converted
             return text if len(text) == 1 else "".join(self._convert(c) for c in text)
+
+    def respelled(self, text: str, words: tuple[str, ...]) -> tuple[str, Places]:
+        return respelled(text, words)
 
     def overlay(self, text: str) -> TextOverlay:
         folded = fold(text)

@@ -49,6 +49,7 @@ def build_conversation(
     provenance: Sequence[EngineRun],
     options: AlignmentOptions,
     role_probability: float | None = None,
+    respelled: Callable[[str], tuple[str, tuple[tuple[int, int], ...]]] = lambda text: (text, ()),
 ) -> Conversation:
     """Assemble the conversation of a recording from what was heard of each speaker."""
     words_of = {(t.channel, t.speaker): [w for s in t.segments for w in s.words] for t in transcripts}
@@ -64,7 +65,7 @@ def build_conversation(
     # Speakers who start together are ordered by role: which channel the agent is on changes no turn.
     drafts.sort(key=lambda draft: (draft[0], draft[1].role, draft[1].channel, draft[1].speaker))
     utterances = tuple(
-        _utterance(index, span, speaker, words, language, simplified, overlay)
+        _utterance(index, span, speaker, words, language, simplified, respelled, overlay)
         for index, (span, speaker, words) in enumerate(drafts)
     )
     return Conversation(
@@ -126,12 +127,13 @@ def _utterance(
     words: Sequence[Word],
     language: str,
     simplified: Callable[[str, str], str],
+    respelled: Callable[[str], tuple[str, tuple[tuple[int, int], ...]]],
     overlay: Callable[[str], TextOverlay],
 ) -> Utterance:
     first = Word(words[0].text.lstrip(), words[0].start, words[0].end, words[0].confidence)
     words = (first, *words[1:])
     raw = "".join(word.text for word in words)
-    text = simplified(raw, language)
+    text, places = respelled(simplified(raw, language))
     weights = [sum(c.isalnum() for c in word.text) for word in words]
     return Utterance(
         index=index,
@@ -147,6 +149,7 @@ def _utterance(
         overlay=overlay(text),
         speaker=speaker.speaker,
         numbers=find_numbers(text),
+        respelled=places,
     )
 
 

@@ -86,7 +86,8 @@ class Utterance:
     ``text`` is for reading (simplified script), ``raw_text`` what the recogniser wrote, character by
     character aligned with it; ``word_offsets[i]`` is where ``words[i]`` starts in both.
     ``confidence`` is the mean word confidence weighted by word length.
-    ``numbers`` are overlays on ``text``, in order.
+    ``numbers`` are overlays on ``text``, in order; ``respelled`` the places ``[start, end)`` of ``text`` that hot
+    words wrote: they sound like ``raw_text`` there.
     """
 
     index: int
@@ -102,6 +103,7 @@ class Utterance:
     overlay: TextOverlay
     speaker: int = 0
     numbers: tuple[SpokenNumber, ...] = ()
+    respelled: tuple[tuple[int, int], ...] = ()
 
     @property
     def span(self) -> TimeSpan:

@@ -56,6 +56,15 @@ def _separate_words(left: str, right: str) -> bool:
     return not (is_han(left) or is_han(right) or (left.isdigit() and right.isdigit()))
 
 
+def hot_word_fault(word: str) -> str | None:
+    """Why ``word`` cannot be respelled by its sound, as a hot word is."""
+    if not word or not all(map(is_han, word)):
+        return "it is not all Chinese characters"
+    if len(word) < 3:
+        return "words of two characters sound like too many others (世纪: 十几)"
+    return None
+
+
 def spoken_units(text: str) -> int:
     """Han characters + Latin words + single digits: the unit of speech rate (domain definition, §3)."""
     folded = unicodedata.normalize("NFKC", text)

@@ -16,6 +16,7 @@ import structlog
 from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, SpeakerSpeech, Transcript
+from qa_service.domain.text import hot_word_fault
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
 from qa_service.ports import (
@@ -90,6 +91,7 @@ class HearRecording:
         alignment: AlignmentOptions,
         language: str | None,
         agent_channel: int | None,
+        hot_words: tuple[str, ...] = (),
     ) -> None:
         self._units = units
         self._blobs = blobs
@@ -102,6 +104,7 @@ class HearRecording:
         self._alignment = alignment
         self._language = language
         self._agent_channel = agent_channel
+        self._hot_words = hot_words
 
     @property
     def engines(self) -> tuple[EngineRun, ...]:
@@ -121,6 +124,7 @@ class HearRecording:
             text=self._annotator.revision,
             alignment=self._alignment,
             language=self._language_of(metadata),
+            hot_words=self._hot_words_of(metadata),
             agent_channel=self._agent_channel_of(metadata),
             channel_map=metadata.channel_map,
             site_channel_map=self._decoder.channel_map,
@@ -254,6 +258,7 @@ class HearRecording:
         audio, speakers = call.spoken.audio, call.spoken.speakers
         separate = len({s.channel for s in speakers}) == audio.channels == 2
         cast = self._told(call.metadata) if separate else self._inferred(transcripts)
+        words = self._hot_words_of(call.metadata)
         conversation = build_conversation(
             duration_s=audio.duration_s,
             language=transcripts[0].language,
@@ -264,6 +269,7 @@ class HearRecording:
             transcripts=transcripts,
             simplified=self._annotator.simplified,
             overlay=self._annotator.overlay,
+            respelled=lambda text: self._annotator.respelled(text, words),
             role_source=cast.source,
             role_probability=cast.probability,
             overlap_measurable=separate,
@@ -310,6 +316,11 @@ class HearRecording:
 
     def _language_of(self, metadata: CallMetadata) -> str | None:
         return metadata.language or self._language
+
+    def _hot_words_of(self, metadata: CallMetadata) -> tuple[str, ...]:
+        """The site's, and the agent's name where it can be one."""
+        name = metadata.agent_name or ""
+        return tuple(sorted({*self._hot_words, *(() if hot_word_fault(name) else (name,))}))
 
     def _agent_channel_of(self, metadata: CallMetadata) -> int | None:
         return self._agent_channel if metadata.agent_channel is None else metadata.agent_channel

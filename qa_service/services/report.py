@@ -43,6 +43,7 @@ def scored(
                     "end": _ms(u.end),
                     "text": u.text,
                     "confidence": round(u.confidence, 3),
+                    "respelled": [list(place) for place in u.respelled],
                     "numbers": [_number(number) for number in u.numbers],
                 }
                 for u in conversation.utterances

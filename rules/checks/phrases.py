@@ -107,7 +107,7 @@ class PhraseCheck(Check):
         return Verdict(False, absent)
 
     def _doubt(self, doubtful: Sequence[Hit]) -> str:
-        if not any(h.spelled for h in doubtful):
+        if not any(h.spelled and not h.respelled for h in doubtful):
             return "homophone_only"
         hints = {phrase for lexicon in self.lexicons if lexicon.hint for phrase in lexicon.phrases}
         return "hint_only" if all(h.phrase in hints for h in doubtful) else "low_confidence"
@@ -153,6 +153,7 @@ class PhraseCheck(Check):
                     continue
                 if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
                     continue
-                certain = hit.confidence >= threshold and (hit.spelled or mode == "accept") and not lexicon.hint
+                written = hit.spelled and not hit.respelled
+                certain = hit.confidence >= threshold and (written or mode == "accept") and not lexicon.hint
                 (sure if certain else doubtful).append(hit)
         return list(joined(sure)), list(joined(doubtful))

@@ -151,3 +151,28 @@ def test_tracks_and_raw_format_are_written_as_in_metadata(monkeypatch: pytest.Mo
 def test_decoding_needs_some_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QA_DECODE_MEMORY_BYTES", "1000000")
     assert "QA_DECODE_MEMORY_BYTES" in fault()
+
+
+@pytest.mark.parametrize("given", ["优购商城, 汇金财富", "优购商城，汇金财富、", "words.txt"])
+def test_hot_words_as_a_list_or_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str) -> None:
+    (tmp_path / "words.txt").write_text("# companies\n优购商城  # ours\n\n汇金财富\n", encoding="utf-8")
+    monkeypatch.setenv("QA_HOT_WORDS", given)
+    assert load_settings().hot_words == ("优购商城", "汇金财富")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("优购商城,世纪", "'世纪'"), ("Northwind Bank", "'Northwind Bank'"), ("missing.txt", "'missing.txt'")],
+)
+def test_hot_words_that_cannot_be_told_apart_are_refused(
+    monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    monkeypatch.setenv("QA_HOT_WORDS", given)
+    assert "QA_HOT_WORDS" in (message := fault())
+    assert said in message
+
+
+def test_a_file_of_hot_words_that_is_no_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_bytes(b"\xff\xfe\xff")
+    monkeypatch.setenv("QA_HOT_WORDS", "words.txt")
+    assert "words.txt cannot be read" in fault()

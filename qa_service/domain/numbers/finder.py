@@ -1,8 +1,8 @@
 """Finding the numbers of an utterance.
 
 Guarantee: pure and total: any text is read without an error, in time linear in its length; what is found lies
-inside the text, in order, without overlap. Nothing of the text is changed: inverse text normalisation replaces words,
-makes one number of two (一千二百元二零二五年) and counts where nobody does (我等1下).
+inside the text, in order, without overlap. Nothing of the text is changed: inverse text normalisation replaces
+words, makes one number of two (一千二百元二零二五年) and counts where nobody does (我等1下).
 """
 
 import re

@@ -63,6 +63,27 @@ def test_every_changed_engine_or_option_is_heard_again(workplace: Workplace) -> 
     assert len(set(keys)) == len(keys) == len(workplace.transcriber.heard) == workplace.count(ConversationRow)
 
 
+def test_hot_words_are_written_and_other_words_are_another_text(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"say abc"), None).recording
+    knowing = workplace.hearing(hot_words=("优购商城", "王立娟"))
+    said = knowing.hear(recording, NOTHING).conversation.utterances[0]
+    assert (said.text, said.raw_text, said.respelled) == ("王立娟", "abc", ((0, 3),))
+    assert said.overlay.folded == "王立娟"
+    assert workplace.hear.hear(recording, NOTHING).conversation.utterances[0].text == "abc"
+    assert workplace.hearing(hot_words=("王立娟", "优购商城")).key(recording, NOTHING) == knowing.key(
+        recording, NOTHING
+    )
+
+
+def test_the_agents_name_is_a_hot_word_where_it_can_be_one(workplace: Workplace) -> None:
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"say abc"), None).recording
+    named = workplace.hear.hear(recording, CallMetadata(agent_name="王立娟")).conversation
+    assert named.utterances[0].text == "王立娟"
+    nobody = workplace.hear.key(recording, NOTHING)
+    for name in ("王丽", "Emily Stone", ""):
+        assert workplace.hear.key(recording, CallMetadata(agent_name=name)) == nobody
+
+
 def test_metadata_that_speech_does_not_depend_on_costs_nothing(workplace: Workplace) -> None:
     recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
     keys = [

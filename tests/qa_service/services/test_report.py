@@ -84,6 +84,7 @@ def test_times_are_rounded_to_milliseconds() -> None:
         "end": 4.333,
         "text": "您好请问有什么可以帮您",
         "confidence": 0.667,
+        "respelled": [],
         "numbers": [],
     }
     assert (second["start"], second["end"]) == (3.0, 9.333)

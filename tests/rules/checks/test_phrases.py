@@ -1,6 +1,7 @@
 """Phrases: who, where, how often, how well heard, and the exceptions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from ruamel.yaml import YAML
 
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.results import Outcome
+from rules.cases import dialogue
 from rules.loader import shipped_packs
-from tests.rules.builders import judged
+from tests.rules.builders import judged, results, rule_set
 
 MET, NOT_MET, UNDETERMINED = Outcome.MET, Outcome.NOT_MET, Outcome.UNDETERMINED
 
@@ -245,3 +247,25 @@ def test_one_occurrence_an_utterance(tmp_path: Path) -> None:
     text = "customer 0-4: 我要投诉，投诉你\ncustomer 6-8: 就投诉\nagent 9-10: 好的"
     result = judged(tmp_path, body, text)
     assert [e.quote for e in result.evidence] == ["我要投诉", "就投诉"]
+
+
+# --- hot words --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "reason"),
+    [
+        ("require: {phrase: {any: [优购商城]}}", MET, ""),
+        ("require: {phrase: {any: [商城]}}", MET, ""),
+        ("forbid: {phrase: {any: [优购商城]}}", UNDETERMINED, "homophone_only"),
+        ("forbid: {phrase: {any: [商城客服]}}", UNDETERMINED, "homophone_only"),
+        ("forbid: {phrase: {any: [客服]}}", NOT_MET, ""),  # beside the name, heard as it is written
+    ],
+)
+def test_a_respelled_name_satisfies_and_convicts_nobody(
+    tmp_path: Path, body: str, expected: Outcome, reason: str
+) -> None:
+    said = dialogue("agent 0-4: 您好，优购商城客服", language="zh")
+    respelled = replace(said, utterances=(replace(said.utterances[0], respelled=((3, 7),)),))
+    result = results(rule_set(tmp_path, {"asked": body}), respelled)["asked"]
+    assert (result.outcome, result.reason) == (expected, reason)
