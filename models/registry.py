@@ -1,18 +1,23 @@
 """The engines a configuration may name: one explicit table, name → import path, imported on use."""
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from models.asr.recogniser import WhisperRecogniser
+from models.asr.runtime import WhisperRuntime
 from models.diarization.call import CallDiarizer, ChannelDiarizer
 from models.weights import default_cache_dir
 from qa_service.errors import ConfigurationError, EngineError
 from qa_service.ports import Transcriber
 
-TRANSCRIBERS: Final[dict[str, str]] = {
+WHISPERS: Final[dict[str, str]] = {
     "faster-whisper": "models.asr.faster_whisper:FasterWhisper",
+    "openai-whisper": "models.asr.whisper:OpenAIWhisper",
 }
+"""Recognisers that are a Whisper: a runtime each."""
 
 DIARIZERS: Final[dict[str, str]] = {
     "pyannote": "models.diarization.pyannote:PyannoteDiarizer",
@@ -21,17 +26,37 @@ DIARIZERS: Final[dict[str, str]] = {
 
 
 def transcriber(
-    engine: str, *, model: str, cache_dir: Path | None, device: str, compute_type: str, threads: int
+    engine: str,
+    *,
+    model: str,
+    cache_dir: Path | None,
+    device: str,
+    compute_type: str,
+    threads: int,
+    batch_size: int = 0,
 ) -> Transcriber:
     """A recogniser by name; its weights are found and loaded at first use.
+
+    ``threads`` 0: one a core. ``batch_size`` 0: what suits the device.
 
     Raises:
         ConfigurationError: ``engine_unknown``.
     """
-    if engine not in TRANSCRIBERS:
-        raise ConfigurationError("engine_unknown", f"no engine {engine!r}: use one of {', '.join(TRANSCRIBERS)}")
-    module, name = TRANSCRIBERS[engine].split(":")
-    built: Transcriber = getattr(import_module(module), name)(
+    runtime = whisper_runtime(
+        engine, model=model, cache_dir=cache_dir, device=device, compute_type=compute_type, threads=threads
+    )
+    return WhisperRecogniser(runtime, batch_size=batch_size)
+
+
+def whisper_runtime(
+    engine: str, *, model: str, cache_dir: Path | None, device: str, compute_type: str, threads: int
+) -> WhisperRuntime:
+    """A Whisper by the name of its engine.
+
+    Raises:
+        ConfigurationError: ``engine_unknown``.
+    """
+    built: WhisperRuntime = _named(WHISPERS, engine)(
         model=model,
         cache_dir=cache_dir or default_cache_dir(),
         device=resolve_device(device),
@@ -47,13 +72,17 @@ def diarizer(engine: str, *, cache_dir: Path | None, device: str) -> CallDiarize
     Raises:
         ConfigurationError: ``engine_unknown``.
     """
-    if engine not in DIARIZERS:
-        raise ConfigurationError("engine_unknown", f"no engine {engine!r}: use one of {', '.join(DIARIZERS)}")
-    module, name = DIARIZERS[engine].split(":")
-    channel: ChannelDiarizer = getattr(import_module(module), name)(
+    channel: ChannelDiarizer = _named(DIARIZERS, engine)(
         cache_dir=cache_dir or default_cache_dir(), device=resolve_device(device)
     )
     return CallDiarizer(channel)
+
+
+def _named(engines: Mapping[str, str], name: str) -> Any:
+    if name not in engines:
+        raise ConfigurationError("engine_unknown", f"no engine {name!r}: use one of {', '.join(engines)}")
+    module, attribute = engines[name].split(":")
+    return getattr(import_module(module), attribute)
 
 
 def resolve_device(device: str) -> str:

@@ -58,10 +58,11 @@ class Settings(BaseSettings):
     decode_timeout_s: PositiveFloat = 30.0
     decode_memory_bytes: int = Field(default=512 * 1024**2, ge=128 * 1024**2)  # the process itself takes 70 MiB
 
-    asr_engine: Literal["faster-whisper"] = "faster-whisper"
+    asr_engine: Literal["faster-whisper", "openai-whisper"] = "faster-whisper"
     asr_model: str = "base"
     asr_compute_type: str = "default"
     asr_threads: int = Field(default=0, ge=0)
+    asr_batch_size: int = Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     diarization_engine: Literal["pyannote", "none"] = "pyannote"
     diarization_device: Literal["auto", "cpu", "cuda"] | None = None

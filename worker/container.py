@@ -69,6 +69,7 @@ class Container:
                 device=settings.device,
                 compute_type=settings.asr_compute_type,
                 threads=settings.asr_threads,
+                batch_size=settings.asr_batch_size,
             ),
             diarizer=diarizer(
                 settings.diarization_engine,

@@ -3,6 +3,7 @@
 import pytest
 
 from models.asr.faster_whisper import FasterWhisper
+from models.asr.recogniser import WhisperRecogniser
 from models.diarization.pyannote import PyannoteDiarizer
 from models.vad.silero import SileroVad
 from models.weights import default_cache_dir
@@ -14,8 +15,10 @@ def vad() -> SileroVad:
 
 
 @pytest.fixture(scope="session")
-def whisper() -> FasterWhisper:
-    return FasterWhisper(model="base", cache_dir=default_cache_dir(), threads=2)
+def whisper() -> WhisperRecogniser:
+    return WhisperRecogniser(
+        FasterWhisper(model="base", cache_dir=default_cache_dir(), device="cpu", compute_type="default", threads=2)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import soxr
 
-from models.asr.faster_whisper import FasterWhisper, WhisperOptions
+from models.asr.recogniser import WhisperOptions, WhisperRecogniser
 from models.vad.silero import SileroVad
 from qa_service.domain.conversation import Transcript, Word
 from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan
-from qa_service.errors import EngineError
 from qa_service.ports import SpeechActivity, SpokenCall, Transcriber
 from tests.builders import spans
 from tests.corpus import corpus_dir
@@ -63,12 +61,12 @@ def likeness(heard: str, said: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def mandarin(whisper: FasterWhisper) -> Sequence[Transcript]:
+def mandarin(whisper: WhisperRecogniser) -> Sequence[Transcript]:
     return hear(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
 
 
 @pytest.fixture(scope="module")
-def english(whisper: FasterWhisper) -> Sequence[Transcript]:
+def english(whisper: WhisperRecogniser) -> Sequence[Transcript]:
     return hear(whisper, ArrayAudio(clip_of(*EN_CLIP)), EN_SPEECH, language=None)
 
 
@@ -115,17 +113,18 @@ def test_the_language_is_heard(mandarin: Sequence[Transcript], english: Sequence
 
 
 @engine
-def test_the_same_call_twice_gives_identical_words(whisper: FasterWhisper, mandarin: Sequence[Transcript]) -> None:
+def test_the_same_call_twice_gives_identical_words(
+    whisper: WhisperRecogniser, mandarin: Sequence[Transcript]
+) -> None:
     again = hear(whisper, ArrayAudio(clip_of(*ZH_CLIP)), ZH_SPEECH, language=None)
     assert again == mandarin
 
 
 @engine
-def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: Path) -> None:
+def test_doubtful_decoding_is_repeatable_too(whisper: WhisperRecogniser) -> None:
     """With a floor that no result reaches, every way of decoding is tried; what is decoded in between is nothing
     to it."""
-    doubtful = FasterWhisper(model="base", cache_dir=tmp_path, options=WhisperOptions(log_probability_floor=0.0))
-    doubtful.__dict__["_model"] = whisper._model
+    doubtful = WhisperRecogniser(whisper._runtime, options=WhisperOptions(log_probability_floor=0.0))
     audio, speech = ArrayAudio(clip_of("zh01", 7.0, 9.0)), speaking({1: spans((0.0, 2.0))})
     first = hear(doubtful, audio, speech, language="zh")
     hear(doubtful, ArrayAudio(noise(2.0)), speaking({0: spans((0.0, 2.0))}), language="zh")
@@ -134,14 +133,14 @@ def test_doubtful_decoding_is_repeatable_too(whisper: FasterWhisper, tmp_path: P
 
 
 @engine
-def test_a_given_language_is_not_detected(whisper: FasterWhisper) -> None:
+def test_a_given_language_is_not_detected(whisper: WhisperRecogniser) -> None:
     audio = ArrayAudio(clip_of("zh01", 7.0, 9.0))
     (transcript,) = hear(whisper, audio, speaking({1: spans((0.0, 2.0))}), language="en")
     assert (transcript.channel, transcript.language) == (1, "en")
 
 
 @engine
-def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
+def test_only_the_given_speech_is_heard(whisper: WhisperRecogniser) -> None:
     """The customer's channel up to 10 s, of which only the first part of the sentence is given as speech."""
     audio = ArrayAudio(clip_of(*ZH_CLIP))
     (transcript,) = hear(whisper, audio, speaking({1: spans((7.038, 8.5))}), language="zh")
@@ -151,7 +150,7 @@ def test_only_the_given_speech_is_heard(whisper: FasterWhisper) -> None:
 
 @engine
 @pytest.mark.parametrize("language", ["zh", None])
-def test_two_speakers_of_one_channel_get_their_own_words(whisper: FasterWhisper, language: str | None) -> None:
+def test_two_speakers_of_one_channel_get_their_own_words(whisper: WhisperRecogniser, language: str | None) -> None:
     """The same clip, mixed to one channel."""
     audio = ArrayAudio(clip_of(*ZH_CLIP).mean(axis=0))
     speakers = [SpeechActivity(0, s.spans, -20.0, speaker) for speaker, s in enumerate(ZH_SPEECH)]
@@ -164,7 +163,7 @@ def test_two_speakers_of_one_channel_get_their_own_words(whisper: FasterWhisper,
 
 
 @engine
-def test_padding_reaches_no_other_speaker_of_the_channel(whisper: FasterWhisper) -> None:
+def test_padding_reaches_no_other_speaker_of_the_channel(whisper: WhisperRecogniser) -> None:
     """The agent is said to end in the middle of a sentence, where the other goes on."""
     audio = ArrayAudio(clip_of(*ZH_CLIP)[:1])
     halves = [SpeechActivity(0, spans((0.8, 3.5)), -20.0, 0), SpeechActivity(0, spans((3.5, 6.484)), -20.0, 1)]
@@ -177,7 +176,7 @@ def test_padding_reaches_no_other_speaker_of_the_channel(whisper: FasterWhisper)
 
 @engine
 @pytest.mark.parametrize("name", NOT_SPEECH)
-def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: str) -> None:
+def test_no_words_without_speech(whisper: WhisperRecogniser, vad: SileroVad, name: str) -> None:
     audio = ArrayAudio(NOT_SPEECH[name](20.0))
     (transcript,) = hear(whisper, audio, vad.detect(audio), language="zh")
     assert transcript.segments == ()
@@ -185,7 +184,7 @@ def test_no_words_without_speech(whisper: FasterWhisper, vad: SileroVad, name: s
 
 @engine
 @pytest.mark.parametrize("samples", [noise(20.0), tone(20.0), keypad(20.0)], ids=["noise", "tone", "keypad"])
-def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, samples: Samples) -> None:
+def test_no_words_even_when_noise_is_taken_for_speech(whisper: WhisperRecogniser, samples: Samples) -> None:
     """(Digital silence is left out: there Whisper base makes up a sentence, with a confidence below any floor.)"""
     (transcript,) = hear(whisper, ArrayAudio(samples), speaking({0: spans((0, 20))}), language="zh")
     assert words_of(transcript) == []
@@ -194,7 +193,7 @@ def test_no_words_even_when_noise_is_taken_for_speech(whisper: FasterWhisper, sa
 @engine
 @pytest.mark.parametrize("language", [None, "zh", "en"])
 def test_speech_that_nobody_understands_is_sure_of_nothing(
-    whisper: FasterWhisper, vad: SileroVad, language: str | None
+    whisper: WhisperRecogniser, vad: SileroVad, language: str | None
 ) -> None:
     """A call played backwards: speech by every measure but its meaning. Whisper repeats "I don't know" with a
     probability of 0.9, in words that take no time."""
@@ -209,53 +208,9 @@ def test_speech_that_nobody_understands_is_sure_of_nothing(
 
 
 @engine
-def test_a_call_without_speech_has_empty_transcripts(whisper: FasterWhisper) -> None:
+def test_a_call_without_speech_has_empty_transcripts(whisper: WhisperRecogniser) -> None:
     found = hear(whisper, ArrayAudio(np.zeros((2, RATE_HZ), np.float32)), speaking({0: (), 1: ()}), language=None)
     assert [(t.channel, t.segments) for t in found] == [(0, ()), (1, ())]
-
-
-# --- models -----------------------------------------------------------------------------------------------
-
-
-@engine
-def test_the_run_tells_model_and_options(whisper: FasterWhisper) -> None:
-    run = whisper.run
-    assert (run.stage, run.engine, run.model, run.device) == ("asr", "faster-whisper", "base", "cpu")
-    assert dict(run.options)["compute_type"] == "int8"
-    assert list(run.options) == sorted(run.options)
-
-
-def refused(model: str, tmp_path: Path) -> str:
-    recogniser = FasterWhisper(model=model, cache_dir=tmp_path / "cache")
-    audio = ArrayAudio(np.zeros((1, RATE_HZ), np.float32))
-    with pytest.raises(EngineError) as caught:
-        hear(recogniser, audio, speaking({0: (TimeSpan(0.0, 1.0),)}), language="zh")
-    return caught.value.code
-
-
-@engine
-def test_an_unknown_model(tmp_path: Path) -> None:
-    assert refused("huge", tmp_path) == "model_unknown"
-    assert refused(str(tmp_path / "nowhere"), tmp_path) == "model_unknown"
-
-
-@engine
-def test_a_folder_without_weights(tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    assert refused(str(tmp_path / "model"), tmp_path) == "model_missing"
-
-
-@engine
-def test_weights_that_are_no_model(tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
-        (tmp_path / "model" / name).write_text("{}")
-    assert refused(str(tmp_path / "model"), tmp_path) == "engine_unavailable"
-
-
-def test_making_a_recogniser_loads_nothing(tmp_path: Path) -> None:
-    FasterWhisper(model="huge", cache_dir=tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- real speakers ----------------------------------------------------------------------------------------
@@ -270,7 +225,7 @@ def test_making_a_recogniser_loads_nothing(tmp_path: Path) -> None:
         ("iflytek_iat_pcm_16k", "语音听写可以将一分钟以内的语音转成文字"),
     ],
 )
-def test_real_speakers(whisper: FasterWhisper, clip: str, said: str) -> None:
+def test_real_speakers(whisper: WhisperRecogniser, clip: str, said: str) -> None:
     path = corpus_dir() / "mandarin_real" / "clips" / f"{clip}.flac"
     samples, rate_hz = sf.read(path, dtype="float32", always_2d=True)
     audio = ArrayAudio(soxr.resample(samples.mean(axis=1), rate_hz, RATE_HZ))
