@@ -137,21 +137,30 @@ class Context:
                 end = min(end, anchor.end + scope.after_s)
         return TimeSpan(start, end) if end > start else None
 
-    def coverage(self, window: TimeSpan, role: SpeakerRole | None) -> float | None:
-        """Share of the role's speech in ``window`` that was recognised with confidence; None: it says nothing."""
+    def coverage(self, window: TimeSpan, role: SpeakerRole | None, *, any_language: bool = False) -> float | None:
+        """Share of the role's speech in ``window`` that was recognised with confidence, in the call's language:
+        its phrases are not to be found in another. None: the role says nothing."""
         speech = clip(self.speech_of(role), window)
         spoken_s = total_s(speech)
         if not spoken_s:
             return None
-        reliable = [u.span for u in self.utterances(role) if u.confidence >= self.recognition.utterance_confidence]
+        reliable = [
+            u.span
+            for u in self.utterances(role)
+            if u.confidence >= self.recognition.utterance_confidence
+            and (any_language or not self.conversation.foreign(u))
+        ]
         return total_s(intersection(speech, reliable)) / spoken_s
 
-    def well_heard(self, window: TimeSpan, role: SpeakerRole | None) -> bool:
-        """Whether enough of the role's speech in ``window`` was recognised to say that something is not in it."""
-        coverage = self.coverage(window, role)
+    def unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
+        """Why too little of the role's speech in ``window`` was recognised to say that something is not in it."""
         required = self.position is Position.REQUIRE
         needed = self.recognition.require_coverage if required else self.recognition.forbid_coverage
-        return coverage is None or coverage >= needed
+        coverage = self.coverage(window, role)
+        if coverage is None or coverage >= needed:
+            return None
+        understood = self.coverage(window, role, any_language=True)
+        return "low_recognition" if understood is not None and understood < needed else "other_language"
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:

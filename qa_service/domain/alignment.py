@@ -5,7 +5,7 @@ recognisers invent words in silence and music, and an invented 「谢谢」 must
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
@@ -21,6 +21,7 @@ from qa_service.domain.conversation import (
     Word,
 )
 from qa_service.domain.numbers.finder import find_numbers
+from qa_service.domain.text import spoken_units
 from qa_service.domain.timeline import TimeSpan, intersection, union
 
 
@@ -53,6 +54,13 @@ def build_conversation(
 ) -> Conversation:
     """Assemble the conversation of a recording from what was heard of each speaker."""
     words_of = {(t.channel, t.speaker): [w for s in t.segments for w in s.words] for t in transcripts}
+    languages = {
+        (t.channel, t.speaker, w.start, w.end, w.text): s.language
+        for t in transcripts
+        for s in t.segments
+        if s.language not in ("", language)
+        for w in s.words
+    }
     drafts = [
         (span, speaker, words)
         for speaker in speech
@@ -65,7 +73,16 @@ def build_conversation(
     # Speakers who start together are ordered by role: which channel the agent is on changes no turn.
     drafts.sort(key=lambda draft: (draft[0], draft[1].role, draft[1].channel, draft[1].speaker))
     utterances = tuple(
-        _utterance(index, span, speaker, words, language, simplified, respelled, overlay)
+        _utterance(
+            index,
+            span,
+            speaker,
+            words,
+            _language(words, speaker, languages, language),
+            simplified,
+            respelled,
+            overlay,
+        )
         for index, (span, speaker, words) in enumerate(drafts)
     )
     return Conversation(
@@ -120,6 +137,20 @@ def _distance(span: TimeSpan, time_s: float) -> float:
     return max(span.start - time_s, time_s - span.end, 0.0)
 
 
+def _language(
+    words: Sequence[Word],
+    speaker: SpeakerSpeech,
+    others: Mapping[tuple[int, int, float, float, str], str],
+    language: str,
+) -> str:
+    """What most of the words were recognised in; ``others`` are those that are not in the call's ``language``."""
+    weights = {language: 0}
+    for word in words:
+        code = others.get((speaker.channel, speaker.speaker, word.start, word.end, word.text), language)
+        weights[code] = weights.get(code, 0) + spoken_units(word.text)
+    return max(weights, key=lambda code: weights[code])
+
+
 def _utterance(
     index: int,
     span: TimeSpan,
@@ -150,6 +181,7 @@ def _utterance(
         speaker=speaker.speaker,
         numbers=find_numbers(text),
         respelled=places,
+        language=language,
     )
 
 

@@ -46,18 +46,22 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One decoding window's output: the recogniser's own doubts apply to all of its words."""
+    """One decoding window's output: the recogniser's own doubts apply to all of its words.
+
+    ``language``: what it was decoded in; empty: the transcript's.
+    """
 
     words: tuple[Word, ...]
     average_log_probability: float
     no_speech_probability: float
     compression_ratio: float
     temperature: float
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a recogniser heard of one speaker."""
+    """What a recogniser heard of one speaker. ``language``: what most of the call is spoken in."""
 
     channel: int
     language: str
@@ -88,6 +92,7 @@ class Utterance:
     ``confidence`` is the mean word confidence weighted by word length.
     ``numbers`` are overlays on ``text``, in order; ``respelled`` the places ``[start, end)`` of ``text`` that hot
     words wrote: they sound like ``raw_text`` there.
+    ``language``: what most of it was recognised in; empty in conversations of earlier versions: the call's.
     """
 
     index: int
@@ -104,6 +109,7 @@ class Utterance:
     speaker: int = 0
     numbers: tuple[SpokenNumber, ...] = ()
     respelled: tuple[tuple[int, int], ...] = ()
+    language: str = ""
 
     @property
     def span(self) -> TimeSpan:
@@ -173,6 +179,7 @@ class SpeakerSpeech:
 class Conversation:
     """One recording, heard.
 
+    ``language`` is what most of it is spoken in: rules and rates go by it.
     ``role_source`` says where the roles come from (metadata, site default, script cues, unknown);
     ``role_probability`` how sure the attribution is where they were inferred, None where they were told.
     ``overlap_measurable``: whether it can be told who talked over whom, as on separate channels.
@@ -192,6 +199,20 @@ class Conversation:
     def channels(self) -> int:
         """Audio tracks with a speaker of their own; 1 when all speak on the same one."""
         return len({speaker.channel for speaker in self.speech})
+
+    @property
+    def languages(self) -> dict[str, float]:
+        """Share of the utterances' time in each language; the call's own first, then the most spoken."""
+        spoken: dict[str, float] = {self.language: 0.0}
+        for u in self.utterances:
+            spoken[u.language or self.language] = spoken.get(u.language or self.language, 0.0) + u.end - u.start
+        whole = sum(spoken.values())
+        order = sorted(spoken, key=lambda code: (code != self.language, -spoken[code], code))
+        return {code: spoken[code] / whole if whole else 1.0 for code in order}
+
+    def foreign(self, utterance: Utterance) -> bool:
+        """Whether it is in another language than the call: what rules look for cannot be found in it."""
+        return utterance.language not in ("", self.language)
 
     def speech_of(self, role: SpeakerRole) -> tuple[TimeSpan, ...]:
         return union(span for speaker in self.speech if speaker.role == role for span in speaker.spans)

@@ -166,11 +166,13 @@ def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptio
 
 
 def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[int, float]:
-    """Units of the role's longer utterances, and the seconds they were spoken in.
+    """Units of the role's longer utterances in the call's language, and the seconds they were spoken in.
 
+    A character a second and a word a second are not the same rate, so another language is left out.
     On a single track what is said at once is left out: a recogniser gives the same words to both speakers there.
     """
-    counted = [u for u in conversation.spoken_by(role) if spoken_units(u.text) >= options.rate_min_units]
+    own = (u for u in conversation.spoken_by(role) if not conversation.foreign(u))
+    counted = [u for u in own if spoken_units(u.text) >= options.rate_min_units]
     spoken = intersection(conversation.speech_of(role), (u.span for u in counted))
     if conversation.overlap_measurable:
         return sum(spoken_units(u.text) for u in counted), total_s(spoken)

@@ -30,6 +30,7 @@ def scored(
         "error": None,
         "conversation": {
             "language": conversation.language,
+            "languages": {code: round(share, 3) for code, share in conversation.languages.items()},
             "role_source": conversation.role_source,
             "role_probability": None
             if conversation.role_probability is None

@@ -136,7 +136,8 @@ class DigitsCheck(Check):
             return Verdict(True, tuple(sure))
         if doubtful:
             return unknown(reason, tuple(doubtful))
-        return FALSE if context.well_heard(window, role) else unknown("low_recognition")
+        unheard = context.unheard(window, role)
+        return FALSE if unheard is None else unknown(unheard)
 
     def _numbers(self, text: TurnText) -> list[tuple[int, int, bool]]:
         """``(start, end, written)``: runs of written digits, and long runs of which some only sound like digits.

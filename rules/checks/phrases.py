@@ -102,8 +102,8 @@ class PhraseCheck(Check):
         absent = tuple(utterance_evidence(u, "not said here") for u in edge)
         if not context.utterances(role) and context.position is Position.REQUIRE:
             return unknown("role_not_heard")
-        if not context.well_heard(window, role):
-            return unknown("low_recognition", absent)
+        if (reason := context.unheard(window, role)) is not None:
+            return unknown(reason, absent)
         return Verdict(False, absent)
 
     def _doubt(self, doubtful: Sequence[Hit]) -> str:

@@ -234,6 +234,37 @@ def test_numbers_are_found_in_the_text() -> None:
     assert (said.text[amount.start : amount.end], amount.value, amount.unit) == ("8,640元", "8640", "CNY")
 
 
+def test_an_utterance_is_in_the_language_of_most_of_its_words() -> None:
+    chinese, english = words("好的", 1.0), words(" thank you very much", 1.5)
+    (segment,) = transcript(chinese).segments
+    heard = Transcript(
+        0,
+        "zh",
+        (
+            segment,
+            replace(segment, words=english, language="en"),
+            replace(segment, words=words("謝謝", 8.0), language="zh"),
+        ),
+    )
+    call = align([speech(AGENT, (0.5, 3.0), (8.0, 9.0))], heard)
+    assert [(u.text, u.language) for u in call.utterances] == [("好的 thank you very much", "en"), ("谢谢", "zh")]
+    assert [call.foreign(u) for u in call.utterances] == [True, False]
+    assert call.languages == pytest.approx({"zh": 1.0 / 3.5, "en": 2.5 / 3.5})
+    assert list(call.languages) == ["zh", "en"]
+
+
+def test_script_follows_the_language_of_the_utterance() -> None:
+    (segment,) = transcript(words("謝謝")).segments
+    heard = Transcript(0, "en", (replace(segment, language="zh"),))
+    assert texts(align([speech(AGENT, (0, 1))], heard, language="en")) == ["谢谢"]
+
+
+def test_a_call_in_one_language_is_wholly_in_it() -> None:
+    call = align([speech(AGENT, (0, 1))], transcript(words("您好 OK")))
+    assert call.languages == {"zh": 1.0}
+    assert align([speech(AGENT, (0, 1))]).languages == {"zh": 1.0}
+
+
 def test_the_space_before_the_first_word_goes_and_the_others_stay() -> None:
     heard = transcript(words(" thank you"), language="en")
     said = align([speech(AGENT, (0, 1))], heard, language="en").utterances[0]

@@ -118,6 +118,14 @@ def test_utterances_under_five_characters_are_skipped_with_their_time() -> None:
     assert of(conversation(utterance("谢谢您呢", 5, 6)), AGENT).speech_rate_per_min is None
 
 
+def test_what_is_said_in_another_language_has_no_part_in_the_rate() -> None:
+    """Words a minute are not characters a minute."""
+    foreign = replace(utterance("how may I help you today", 10, 20), language="en")
+    call = conversation(utterance("一二三四五", 0, 1), foreign)
+    assert of(call, AGENT).speech_rate_per_min == 300.0
+    assert of(call, AGENT).speech_s == 11.0
+
+
 def test_unrecognised_speech_does_not_slow_the_rate() -> None:
     call = conversation(utterance("一二三四五", 0, 1), channels=[speech(AGENT, (0, 1), (30, 50))])
     assert of(call, AGENT).speech_rate_per_min == 300.0

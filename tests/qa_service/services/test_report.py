@@ -18,7 +18,7 @@ from tests.builders import AGENT, CUSTOMER, conversation, utterance
 
 KEYS: dict[str, set[str]] = {
     "recording": {"path", "second_path", "sha256", "duration_s", "channels"},
-    "conversation": {"language", "role_source", "role_probability", "utterances"},
+    "conversation": {"language", "languages", "role_source", "role_probability", "utterances"},
     "metrics": {
         *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
         *("longest_monologue_s", "level_dbfs", "silences", "interruptions", "hangup_side"),
@@ -91,6 +91,19 @@ def test_times_are_rounded_to_milliseconds() -> None:
     assert document["metrics"]["talk_s"] == {"agent": 3.0, "customer": 6.333}
     assert document["metrics"]["overlap_s"] == 1.333
     assert document["metrics"]["hangup_side"] == "agent"
+
+
+def test_shares_of_a_mixed_calls_languages() -> None:
+    assert line()["conversation"]["languages"] == {"zh": 1.0}
+    chinese, english = utterance("您好", 0.0, 2.0), utterance("hello", 2.0, 3.0)
+    document = report.scored(
+        path="a.wav",
+        second_path=None,
+        sha256="ab",
+        conversation=conversation(chinese, replace(english, language="en")),
+        evaluation=stored(),
+    )
+    assert document["conversation"]["languages"] == {"zh": 0.667, "en": 0.333}
 
 
 def test_numbers_lie_on_the_text() -> None:

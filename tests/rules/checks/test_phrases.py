@@ -249,6 +249,27 @@ def test_one_occurrence_an_utterance(tmp_path: Path) -> None:
     assert [e.quote for e in result.evidence] == ["我要投诉", "就投诉"]
 
 
+# --- another language -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "reason"),
+    [
+        ("require: {phrase: {any: [您好]}}", UNDETERMINED, "other_language"),
+        ("require: {phrase: {any: [再见]}}", MET, ""),  # it is there all the same
+        ("require: {phrase: {any: [您好], scope: {last_utterances: 1}}}", NOT_MET, ""),  # nothing foreign there
+        ("forbid: {digits: {length: 6, named: [手机]}}", UNDETERMINED, "other_language"),
+    ],
+)
+def test_what_is_said_in_another_language_is_not_found_missing(
+    tmp_path: Path, body: str, expected: Outcome, reason: str
+) -> None:
+    said = dialogue("agent 0-8: hello how can I help you today\nagent 10-12: 再见", language="zh")
+    mixed = replace(said, utterances=(replace(said.utterances[0], language="en"), said.utterances[1]))
+    result = results(rule_set(tmp_path, {"asked": body}), mixed)["asked"]
+    assert (result.outcome, result.reason) == (expected, reason)
+
+
 # --- hot words --------------------------------------------------------------------------------------------
 
 
