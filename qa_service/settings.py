@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     diarization_device: Literal["auto", "cpu", "cuda"] | None = None
     role_probability: Annotated[float, Field(ge=0.5, le=1.0)] = 0.9
     model_cache_dir: Path | None = None
+    model_download: bool = False
 
     utterance_pause_s: PositiveFloat = 0.8
     pack_zh: str = "service-zh"

@@ -126,7 +126,7 @@ def test_what_counts_as_a_remedy(message: str, has_one: bool) -> None:
 def test_every_command_is_in_the_readme_or_operations() -> None:
     names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     names |= {
-        f"{group.name} {c.callback.__name__}"
+        f"{group.name} {c.name or c.callback.__name__}"
         for group in app.registered_groups
         if group.typer_instance
         for c in group.typer_instance.registered_commands

@@ -22,6 +22,7 @@ from qa_service.errors import ConfigurationError, EngineError, InputError, NotFo
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
+from worker.commands.models import models_app
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
@@ -31,6 +32,7 @@ from worker.scoring import score as score_files
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
+app.add_typer(models_app, name="models")
 
 
 _UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

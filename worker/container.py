@@ -70,6 +70,7 @@ class Container:
                 compute_type=settings.asr_compute_type,
                 threads=settings.asr_threads,
                 batch_size=settings.asr_batch_size,
+                download=settings.model_download,
             ),
             diarizer=diarizer(
                 settings.diarization_engine,

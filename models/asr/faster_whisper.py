@@ -23,17 +23,27 @@ class FasterWhisper:
 
     engine = "faster-whisper"
 
-    def __init__(self, *, model: str, cache_dir: Path, device: str, compute_type: str, threads: int) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        cache_dir: Path,
+        device: str,
+        compute_type: str,
+        threads: int,
+        download: bool = False,
+    ) -> None:
         self.device = device
         self.compute_type = compute_type if compute_type != "default" else _COMPUTE_TYPES.get(device, "default")
         self._name = model
         self._cache_dir = cache_dir
         self._threads = threads
+        self._download = download
         self._tokenizer = lru_cache(self._make_tokenizer)
 
     @cached_property
     def model(self) -> LocatedModel:
-        return locate(self._name, cache_dir=self._cache_dir)
+        return locate(self._name, cache_dir=self._cache_dir, download=self._download)
 
     @property
     def languages(self) -> frozenset[str] | None:
@@ -47,6 +57,12 @@ class FasterWhisper:
             raise EngineError(
                 "engine_missing", "faster-whisper is not installed: install the extra 'speech'"
             ) from error
+        if self.model.path.is_file():
+            raise EngineError(
+                "model_unusable",
+                f"faster-whisper cannot read {self.model.path}: set QA_ASR_ENGINE=openai-whisper for a .pt file, or "
+                "give the folder of a CTranslate2 model",
+            )
         try:
             return WhisperModel(
                 str(self.model.path),

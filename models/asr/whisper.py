@@ -29,7 +29,16 @@ class OpenAIWhisper:
 
     engine = "openai-whisper"
 
-    def __init__(self, *, model: str, cache_dir: Path, device: str, compute_type: str, threads: int) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        cache_dir: Path,
+        device: str,
+        compute_type: str,
+        threads: int,
+        download: bool = False,
+    ) -> None:
         """Raises ConfigurationError ``settings_invalid`` for a compute type that torch's Whisper has not."""
         self.device = device
         self.compute_type = compute_type if compute_type != "default" else _COMPUTE_TYPES.get(device, "float32")
@@ -41,11 +50,12 @@ class OpenAIWhisper:
         self._name = model
         self._cache_dir = cache_dir
         self._threads = threads
+        self._download = download
         self._tokenizer = lru_cache(self._make_tokenizer)
 
     @cached_property
     def model(self) -> LocatedModel:
-        return locate(self._name, cache_dir=self._cache_dir)
+        return locate(self._name, cache_dir=self._cache_dir, download=self._download)
 
     @property
     def languages(self) -> frozenset[str] | None:

@@ -22,6 +22,8 @@ def a_model(
 ) -> PackagedModel:
     return PackagedModel(
         name="tiny",
+        part="recognition",
+        memory_mib=1,
         source="made for this test",
         licence="MIT",
         remedy="install it",
@@ -171,3 +173,53 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_cache_dir() == Path("/home/somebody/.cache/qa-service/models")
+
+
+# --- downloads --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A hub that has one model; what it was asked for."""
+    import faster_whisper.utils
+
+    asked: list[str] = []
+
+    def download_model(name: str, *, output_dir: str) -> str:
+        asked.append(name)
+        (Path(output_dir) / "model.bin").write_bytes(b"weights")
+        if name != "someone/large":
+            raise OSError("connection reset")
+        (Path(output_dir) / "tokenizer.json").write_text("{}")
+        return output_dir
+
+    monkeypatch.setattr(faster_whisper.utils, "download_model", download_model)
+    return asked
+
+
+def test_nothing_is_downloaded_unless_it_is_allowed(hub: list[str], cache: Path) -> None:
+    assert code_of("someone/large", cache) == "model_unknown"
+    assert hub == []
+
+
+def test_a_downloaded_model_is_kept_and_found_without_the_hub(hub: list[str], cache: Path) -> None:
+    first = locate("someone/large", cache_dir=cache, download=True)
+    assert (first.name, first.revision) == ("someone/large", sha256(b"weights")[:16])
+    assert locate("someone/large", cache_dir=cache, download=True) == first
+    assert locate("someone/large", cache_dir=cache) == first
+    assert hub == ["someone/large"]
+    assert [path.name for path in (cache / "downloaded").iterdir()] == ["someone--large"]
+
+
+def test_a_download_that_breaks_off_leaves_nothing(hub: list[str], cache: Path) -> None:
+    with pytest.raises(EngineError, match="connection reset") as caught:
+        locate("small", cache_dir=cache, download=True)
+    assert caught.value.code == "model_download_failed"
+    assert list((cache / "downloaded").iterdir()) == []
+    assert code_of("small", cache) == "model_unknown"
+
+
+def test_a_checkpoint_file(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.pt").write_bytes(b"weights")
+    located = locate(str(tmp_path / "own.pt"), cache_dir=cache)
+    assert (located.name, located.revision) == ("own", sha256(b"weights")[:16])

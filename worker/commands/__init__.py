@@ -1,0 +1,1 @@
+"""The ``qa`` command's groups of subcommands, a file each."""
