@@ -60,8 +60,8 @@ class FasterWhisper:
         if self.model.path.is_file():
             raise EngineError(
                 "model_unusable",
-                f"faster-whisper cannot read {self.model.path}: set QA_ASR_ENGINE=openai-whisper for a .pt file, or "
-                "give the folder of a CTranslate2 model",
+                f"faster-whisper cannot read {self.model.path}: set QA_ASR_ENGINE=openai-whisper for a .pt file, "
+                "or give the folder of a CTranslate2 model",
             )
         try:
             return WhisperModel(
