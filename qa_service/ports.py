@@ -288,6 +288,8 @@ class MetadataRepository(Protocol):
 
 
 class ConversationRepository(Protocol):
+    def has(self, stage_key: str) -> bool: ...
+
     def by_key(self, stage_key: str) -> StoredConversation | None: ...
 
     def get(self, conversation_id: int) -> StoredConversation:

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     asr_threads: int = Field(default=0, ge=0)
     asr_batch_size: int = Field(default=0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: int = Field(default=0, ge=0)
+    batch_calls: int = Field(default=0, ge=0)
+    batch_minutes: float = Field(default=0.0, ge=0.0)
     diarization_engine: Literal["pyannote", "none"] = "pyannote"
     diarization_device: Literal["auto", "cpu", "cuda"] | None = None
     role_probability: Annotated[float, Field(ge=0.5, le=1.0)] = 0.9

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,7 @@ from worker.commands.models import models_app
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
-from worker.scoring import Failed, MetadataSources, Scored
+from worker.scoring import Failed, Listener, MetadataSources, Scored
 from worker.scoring import score as score_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -87,23 +88,20 @@ def score(
     with progress_bar(notes) as bar:
         reading = bar.add_task("receiving", total=len(calls))
         scoring = bar.add_task("scoring", total=len(calls), visible=False)
-        started, audio_s = time.monotonic(), 0.0
-        for answer in score_files(
-            container,
-            calls,
-            metadata=sources,
-            pack=pack,
-            warn=warn,
-            on_received=lambda _path, _size: bar.advance(reading),
-        ):
+        done = _Done()
+
+        def finished(audio_s: float) -> None:
+            done.count(audio_s)
             bar.update(reading, visible=False)
-            if isinstance(answer, Scored):
-                audio_s += answer.conversation.conversation.duration_s
-            bar.update(scoring, advance=1, visible=True, audio_s=audio_s)
-            answers.append(answer)
-            _log_line(notes, answer, len(answers), len(calls), audio_s, time.monotonic() - started)
-            if output is OutputFormat.JSON:
-                _write_line(answer)
+            bar.update(scoring, advance=1, visible=True, audio_s=done.audio_s)
+
+        listener = Listener(warn, received=lambda _path, _size: bar.advance(reading), finished=finished)
+        with closing(score_files(container, calls, metadata=sources, pack=pack, listener=listener)) as running:
+            for answer in running:
+                answers.append(answer)
+                _log_line(notes, answer, len(answers), len(calls), done)
+                if output is OutputFormat.JSON:
+                    _write_line(answer)
     if output is OutputFormat.TABLE:
         console().print(result_table(answers))
     failed = [answer for answer in answers if isinstance(answer, Failed)]
@@ -161,17 +159,32 @@ class _Warner:
             self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)
 
 
-def _log_line(
-    notes: Console, answer: Scored | Failed, done: int, total: int, audio_s: float, elapsed_s: float
-) -> None:
+class _Done:
+    """How many calls have their answer, in whatever order, and how many seconds of audio they are."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.audio_s = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def count(self, audio_s: float) -> None:
+        self.calls += 1
+        self.audio_s += audio_s
+
+
+def _log_line(notes: Console, answer: Scored | Failed, number: int, total: int, done: _Done) -> None:
     """Without a terminal there is no bar: one line a recording instead."""
     if notes.is_terminal:
         return
-    speed = f"{audio_s / elapsed_s:.1f}x real time" if elapsed_s > 0 else ""
-    left = clock((total - done) * elapsed_s / done)
+    speed = f"{done.audio_s / done.elapsed_s:.1f}x real time" if done.elapsed_s > 0 else ""
+    left = clock((total - done.calls) * done.elapsed_s / max(1, done.calls))
     state = answer.code if isinstance(answer, Failed) else clock(answer.conversation.conversation.duration_s)
     name = call_name(answer.path, answer.second_path)
-    line = f"[{done}/{total}] {name} {state}  {audio_s / 3600:.2f} h audio, {speed}, {left} left"
+    line = f"[{number}/{total}] {name} {state}  {done.audio_s / 3600:.2f} h audio, {speed}, {left} left"
     notes.print(Text(line), soft_wrap=True)
 
 

@@ -10,20 +10,26 @@ from models.text.normalise import PinyinAnnotator
 from models.vad.silero import SileroVad
 from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.clock import SystemClock
+from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.processes import owner_name
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
-from qa_service.services.jobs import ScoreRecordings
+from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
 from qa_service.settings import Settings
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack
 
+_GPU_LIMITS = BatchLimits(calls=32, audio_s=120 * 60.0)
+
 
 class Container:
     """The objects of one process. Make it after forking: it holds database connections."""
+
+    member = "worker.member"
+    """The module that worker processes run."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -68,7 +74,7 @@ class Container:
                 cache_dir=settings.model_cache_dir,
                 device=settings.device,
                 compute_type=settings.asr_compute_type,
-                threads=settings.asr_threads,
+                threads=settings.asr_threads or cpu_cores(),
                 batch_size=settings.asr_batch_size,
                 download=settings.model_download,
             ),
@@ -101,6 +107,16 @@ class Container:
             evaluate=self.evaluate,
             owner=self.owner,
             lease_s=self.settings.lease_s,
+            limits=self.limits,
+            prepare_ahead=self.hear.on_gpu,
+        )
+
+    @property
+    def limits(self) -> BatchLimits:
+        """Of a batch: on a CPU more calls at once gain little, and wait longer for their answers."""
+        usual = _GPU_LIMITS if self.hear.on_gpu else BatchLimits()
+        return BatchLimits(
+            self.settings.batch_calls or usual.calls, self.settings.batch_minutes * 60 or usual.audio_s
         )
 
 

@@ -1,11 +1,13 @@
 """Scoring files from the command line: receive, queue, run, report in the order of input.
 
 Guarantee: a recording that fails never stops the others, and everything finished is stored at once, so that a
-killed run continues where it stopped.
+killed run continues where it stopped. In how many processes the work was done changes no answer.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -15,14 +17,13 @@ from qa_service.adapters.discovery import raw_format_of
 from qa_service.adapters.filename_template import FilenameTemplate
 from qa_service.adapters.metadata_fields import contradictions, merge
 from qa_service.adapters.pairing import CallFiles, legs_of, pair
-from qa_service.adapters.processes import is_dead
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import InputError, QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from worker.container import Container
-
-POLL_S = 0.5
+from worker.running import Work, run_jobs
+from worker.schedule import POLL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,33 +150,72 @@ class _Queued:
     job: Job
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told how far a run is.
+
+    ``warn``: warnings. ``received``: each call's path and size in bytes (0 when it could not be read), all before
+    any is scored. ``finished``: of each call that has its answer, in whatever order, the seconds of audio scored.
+    """
+
+    warn: Callable[[str], None]
+    received: Callable[[Path, int], None] = lambda _path, _size: None
+    finished: Callable[[float], None] = lambda _audio_s: None
+
+
 def score(
     container: Container,
     calls: Sequence[CallFiles],
     *,
     metadata: MetadataSources,
     pack: str | None,
-    warn: Callable[[str], None],
-    on_received: Callable[[Path, int], None],
-) -> Iterator[Scored | Failed]:
-    """Score ``calls``, yielding one answer a call in the order given.
+    listener: Listener,
+) -> Generator[Scored | Failed, None, None]:
+    """Score ``calls``, yielding one answer a call in the order given, as soon as it and those before it are there.
 
-    ``on_received`` is told each call's path and its size in bytes (0 when it could not be read) before any is
-    scored.
+    Raises:
+        EngineError: ``worker_unavailable``.
     """
     metadata.check(calls)
     arrived: list[_Arrived | Failed] = []
     for call in calls:
         answer = _receive(container, call, metadata)
         arrived.append(answer)
-        on_received(call.path, answer.received.recording.size_bytes if isinstance(answer, _Arrived) else 0)
+        listener.received(call.path, answer.received.recording.size_bytes if isinstance(answer, _Arrived) else 0)
     # Only now is it known which files are one recording, and whether they are said to be the same call.
     queued = [
         _queue(container, answer, pack) if isinstance(answer, _Arrived) else answer
-        for answer in _without_contradictions(arrived, warn)
+        for answer in _without_contradictions(arrived, listener.warn)
     ]
+    yield from _answers(container, queued, listener.finished)
+
+
+def _answers(
+    container: Container, queued: Sequence[_Queued | Failed], finished: Callable[[float], None]
+) -> Iterator[Scored | Failed]:
+    waiting = Counter(one.job.id for one in queued if isinstance(one, _Queued))
     for one in queued:
-        yield one if isinstance(one, Failed) else _finish(container, one)
+        if isinstance(one, Failed):
+            finished(0.0)
+    work = [
+        Work(one.job, one.received.recording, one.received.metadata) for one in queued if isinstance(one, _Queued)
+    ]
+    ends: dict[int, Job | QAError] = {}
+    coming = iter(queued)
+    due = next(coming, None)
+    with closing(run_jobs(container, work)) as running:
+        while due is not None:
+            if isinstance(due, Failed):
+                yield due
+            elif due.job.id in ends:
+                yield _answer(container, due, ends[due.job.id])
+            else:
+                job_id, end = next(running)
+                ends[job_id] = end
+                for _ in range(waiting[job_id]):
+                    finished(_audio_s(container, end))
+                continue
+            due = next(coming, None)
 
 
 def _receive(container: Container, call: CallFiles, metadata: MetadataSources) -> _Arrived | Failed:
@@ -231,30 +271,30 @@ def _failed(call: CallFiles, code: str | None, message: str | None) -> Failed:
     return Failed(call.path, code or "internal_error", message or "", call.second)
 
 
-def _finish(container: Container, queued: _Queued) -> Scored | Failed:
-    """Run the job until it is done, here or in another process that holds it."""
-    transient = 0
-    call, job = queued.call, queued.job
-    while True:
-        attempts = job.attempts
+def _answer(container: Container, queued: _Queued, end: Job | QAError) -> Scored | Failed:
+    call = queued.call
+    if isinstance(end, QAError):
+        return _failed(call, end.code, end.message)
+    if end.state is not JobState.DONE:
+        return _failed(call, end.error_code, end.error_message)
+    for tries_left in reversed(range(container.settings.transient_retries)):
         try:
-            with container.database.unit_of_work() as unit:
-                unit.jobs.free_dead(is_dead)
-                unit.commit()
-            job = container.jobs.run(job.id)
-            if job.state is JobState.DONE:
-                conversation, evaluation = container.jobs.result(job)
-                return Scored(call.path, queued.received, conversation, evaluation, call.second)
+            conversation, evaluation = container.jobs.result(end)
+            return Scored(call.path, queued.received, conversation, evaluation, call.second)
         except TransientError as error:  # the store's trouble, which says nothing about the recording
-            transient += 1
-            if transient > container.settings.transient_retries:
+            if not tries_left:
                 return _failed(call, error.code, error.message)
+            time.sleep(POLL_S)
         except QAError as error:
             return _failed(call, error.code, error.message)
-        if job.state is JobState.FAILED:
-            return _failed(call, job.error_code, job.error_message)
-        if job.attempts > attempts and job.state is JobState.QUEUED:
-            transient += 1
-            if transient > container.settings.transient_retries:
-                return _failed(call, job.error_code, job.error_message)
-        time.sleep(POLL_S)
+    raise AssertionError("a setting that is positive")
+
+
+def _audio_s(container: Container, end: Job | QAError) -> float:
+    if isinstance(end, QAError) or end.state is not JobState.DONE:
+        return 0.0
+    try:
+        with container.database.unit_of_work() as unit:
+            return unit.recordings.get(end.recording_id).duration_s or 0.0
+    except QAError:  # only the progress suffers
+        return 0.0

@@ -143,6 +143,10 @@ class SqlConversationRepository:
         self._session = session
         self._clock = clock
 
+    def has(self, stage_key: str) -> bool:
+        found = self._session.scalar(select(ConversationRow.id).where(ConversationRow.stage_key == stage_key))
+        return found is not None
+
     def by_key(self, stage_key: str) -> StoredConversation | None:
         row = self._row_by_key(stage_key)
         return None if row is None else _conversation(row)

@@ -131,9 +131,14 @@ class HearRecording:
             raw_format=metadata.raw_format,
         )
 
+    @property
+    def on_gpu(self) -> bool:
+        return self._transcriber.run.device != "cpu"
+
     def is_heard(self, recording: Recording, metadata: CallMetadata) -> bool:
         """Whether the conversation is in the store."""
-        return self._stored(self.key(recording, metadata), metadata) is not None
+        with self._units() as unit:
+            return unit.conversations.has(self.key(recording, metadata))
 
     def hear(self, recording: Recording, metadata: CallMetadata) -> StoredConversation:
         """The recording's conversation, from the store when it is there.

@@ -15,6 +15,8 @@ from worker.container import Container
 class FakeContainer(Container):
     """One process's objects on the data directory ``folder``."""
 
+    member = "tests.worker.member"
+
     def __init__(
         self,
         folder: Path,
@@ -23,15 +25,19 @@ class FakeContainer(Container):
         leg_suffixes: tuple[str, str] | None = None,
         raw_format: RawFormat | None = None,
         transient_retries: int = 1,
+        processes: int = 1,
+        settings: Settings | None = None,
     ) -> None:
         super().__init__(
-            Settings(
+            settings
+            or Settings(
                 data_dir=folder,
                 database_url=f"sqlite:///{folder / 'qa.db'}",
                 filename_template=filename_template,
                 leg_suffixes=leg_suffixes,
                 raw_format=raw_format,
                 transient_retries=transient_retries,
+                processes=processes,
             )
         )
 

@@ -15,15 +15,15 @@ from qa_service.db.rows import JobRow, RecordingRow
 from tests.cli import QA, environment, json_lines, qa
 from tests.hostile import flac_of_zeros
 from tests.worker.containers import FakeContainer
-from worker import scoring
-from worker.scoring import Failed, MetadataSources, Scored, score
+from worker import schedule
+from worker.scoring import Failed, Listener, MetadataSources, Scored, score
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(scoring, "POLL_S", 0.05)
+    monkeypatch.setattr(schedule, "POLL_S", 0.05)
     with structlog.testing.capture_logs():
         yield
 
@@ -57,7 +57,7 @@ def scan(
     found = sources.calls(discover([folder]))
     listed()
     answers: list[Scored | Failed] = list(
-        score(container, found, metadata=sources, pack=None, warn=warn, on_received=lambda *_: None)
+        score(container, found, metadata=sources, pack=None, listener=Listener(warn))
     )
     return {answer.path.name: answer.code if isinstance(answer, Failed) else "scored" for answer in answers}
 

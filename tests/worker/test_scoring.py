@@ -14,15 +14,15 @@ from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, Recording
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import ConfigurationError, InputError, TransientError
 from qa_service.ports import JobState
-from tests.fakes import SILENT
+from tests.fakes import DURATION_S, SILENT
 from tests.worker.containers import FakeContainer
-from worker import scoring
-from worker.scoring import Failed, MetadataSources, Scored, score
+from worker import schedule
+from worker.scoring import Failed, Listener, MetadataSources, Scored, score
 
 
 @pytest.fixture(autouse=True)
 def quiet_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(scoring, "POLL_S", 0.05)
+    monkeypatch.setattr(schedule, "POLL_S", 0.05)
     with structlog.testing.capture_logs():
         yield
 
@@ -54,7 +54,7 @@ def run(
     warn = [].append if said is None else said.append
     sources = MetadataSources(container, sidecar, warn)
     calls = sources.calls(paths)
-    return list(score(container, calls, metadata=sources, pack=None, warn=warn, on_received=lambda *_: None))
+    return list(score(container, calls, metadata=sources, pack=None, listener=Listener(warn)))
 
 
 def summary(answers: Sequence[Scored | Failed]) -> list[tuple[str, str]]:
@@ -100,11 +100,17 @@ def test_every_path_is_reported_as_received_before_any_is_scored(container: Fake
         sources.calls(paths),
         metadata=sources,
         pack=None,
-        warn=events.append,
-        on_received=lambda path, size: events.append((path.name, size)),
+        listener=Listener(
+            events.append,
+            received=lambda path, size: events.append((path.name, size)),
+            finished=lambda audio_s: events.append(audio_s),
+        ),
     )
     assert len(list(answers)) == 3
-    assert events == [("a.wav", 4), ("missing.wav", 0), ("b.wav", 12), b"call", b"another call"]
+    assert events == [
+        *(("a.wav", 4), ("missing.wav", 0), ("b.wav", 12)),
+        *(0.0, b"call", b"another call", DURATION_S, DURATION_S),
+    ]
 
 
 def test_twins_are_scored_once_and_answered_twice(container: FakeContainer, calls: Path) -> None:
@@ -136,8 +142,7 @@ def test_a_pack_that_was_asked_for(container: FakeContainer, calls: Path) -> Non
             sources.calls(paths),
             metadata=sources,
             pack="rules-en",
-            warn=print,
-            on_received=lambda *_: None,
+            listener=Listener(print),
         )
     )
     assert isinstance(answers[0], Scored)
@@ -155,21 +160,21 @@ def test_transient_trouble_is_tried_again_and_then_reported(container: FakeConta
     container.workplace.transcriber.during = during
     paths = [file(calls, "a.wav", b"unlucky"), file(calls, "b.wav", b"call")]
     assert summary(run(container, paths)) == [("a.wav", "storage_unavailable"), ("b.wav", "scored")]
-    assert container.workplace.transcriber.heard == [b"unlucky", b"unlucky", b"call"]
+    assert container.workplace.transcriber.heard == [b"unlucky", b"unlucky", b"call", b"unlucky"]
     assert summary(run(container, paths)) == [("a.wav", "scored"), ("b.wav", "scored")]
 
 
 def test_a_database_that_is_away_for_a_moment_stops_nothing(
     container: FakeContainer, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_job, trouble = container.jobs.run, iter([True, False, True])
+    state, trouble = container.jobs.state, iter([True, True])
 
     def interrupted(job_id: int) -> object:
         if next(trouble, False):
             raise TransientError("database_interrupted", "the database did not answer")
-        return run_job(job_id)
+        return state(job_id)
 
-    monkeypatch.setattr(container.jobs, "run", interrupted)
+    monkeypatch.setattr(container.jobs, "state", interrupted)
     paths = [file(calls, "a.wav", b"call"), file(calls, "b.wav", b"another call")]
     assert summary(run(container, paths)) == [("a.wav", "scored"), ("b.wav", "scored")]
 
@@ -180,7 +185,7 @@ def test_a_database_that_stays_away_fails_what_is_left(
     def gone(job_id: int) -> object:
         raise TransientError("database_interrupted", "the database did not answer")
 
-    monkeypatch.setattr(container.jobs, "run", gone)
+    monkeypatch.setattr(container.jobs, "state", gone)
     paths = [file(calls, "a.wav", b"call"), file(calls, "b.wav", b"another call")]
     assert [code for _, code in summary(run(container, paths))] == ["database_interrupted"] * 2
 

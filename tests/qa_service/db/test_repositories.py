@@ -164,6 +164,7 @@ def test_a_conversation_is_stored_once_a_key(database: Database) -> None:
     conversation = builders.conversation()
     with database.unit_of_work() as unit:
         assert unit.conversations.by_key("k") is None
+        assert not unit.conversations.has("k")
         stored = unit.conversations.add("k", recording.id, conversation, elapsed_s=1.5)
         unit.commit()
     assert stored.conversation == conversation
@@ -172,6 +173,7 @@ def test_a_conversation_is_stored_once_a_key(database: Database) -> None:
         unit.commit()
     with database.unit_of_work() as unit:
         assert unit.conversations.by_key("k") == unit.conversations.get(stored.id) == again == stored
+        assert unit.conversations.has("k")
         runs = unit.session.scalars(select(EngineRunRow).order_by(EngineRunRow.id)).all()
     assert [(run.stage, run.model, run.options) for run in runs] == [
         ("vad", "silero-vad", [["threshold", "0.5"]]),
