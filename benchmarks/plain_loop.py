@@ -15,6 +15,8 @@ import numpy as np
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
+PROMPT = "以下是普通话的句子。"
+
 
 def decode(path: Path) -> NDArray[np.float32]:
     """float32 (channel, time), 16 kHz."""
@@ -25,21 +27,27 @@ def decode(path: Path) -> NDArray[np.float32]:
     return np.concatenate([frame.to_ndarray() for frame in frames], axis=1).astype(np.float32)
 
 
+def recognise(model: WhisperModel, file: Path, *, vad: bool) -> list[str]:
+    """The text of each channel."""
+    texts = []
+    for channel in decode(file):
+        segments, _ = model.transcribe(
+            channel,
+            language="zh",
+            beam_size=1,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            initial_prompt=PROMPT,
+            vad_filter=vad,
+        )
+        texts.append("".join(segment.text for segment in segments))
+    return texts
+
+
 def main() -> None:
     model = WhisperModel(sys.argv[1], device="cpu", compute_type="int8", cpu_threads=int(sys.argv[2]))
     for file in map(Path, sys.argv[4:]):
-        texts = []
-        for channel in decode(file):
-            segments, _ = model.transcribe(
-                channel,
-                language="zh",
-                beam_size=1,
-                condition_on_previous_text=False,
-                word_timestamps=True,
-                initial_prompt="以下是普通话的句子。",
-                vad_filter=sys.argv[3] == "vad",
-            )
-            texts.append("".join(segment.text for segment in segments))
+        texts = recognise(model, file, vad=sys.argv[3] == "vad")
         print(json.dumps({"file": file.name, "text": texts}, ensure_ascii=False), flush=True)
 
 
