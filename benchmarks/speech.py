@@ -96,7 +96,7 @@ def word_errors(truth: Document, utterances: Sequence[Document]) -> Errors:
     heard: dict[str, list[str]] = {}
     for utterance in sorted(utterances, key=lambda u: float(u["start"])):
         heard.setdefault(speaker(utterance), []).extend(tokens(utterance["text"], truth["language"]))
-    counted = cp_word_error_rate(_spaced(said), _spaced(heard))
+    counted = cp_word_error_rate(_spaced(said), _spaced(heard), reference_sort=False, hypothesis_sort=False)
     return Errors(counted.insertions, counted.deletions, counted.substitutions, counted.length)
 
 
