@@ -39,9 +39,11 @@ Said = Mapping[str, Sequence[str]]
 
 
 def qa_score(files: Sequence[Path], threads: int) -> Measured:
-    """``qa score`` on a fresh data directory."""
+    """``qa score`` on a fresh data directory: a process a thread, as far as there are files."""
+    processes = min(threads, len(files))
+    settings = {"QA_PROCESSES": str(processes), "QA_ASR_THREADS": str(threads // processes), "QA_DEVICE": "cpu"}
     with tempfile.TemporaryDirectory(prefix="qa-bench-") as data:
-        environment = {**os.environ, "QA_DATA_DIR": data, "QA_ASR_THREADS": str(threads), "QA_DEVICE": "cpu"}
+        environment = {**os.environ, **settings, "QA_DATA_DIR": data}
         command = [sys.executable, "-m", "worker.cli", "score", *map(str, files), "--format", "json"]
         return run(command, environment)
 
