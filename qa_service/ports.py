@@ -127,7 +127,7 @@ class VoiceActivityDetector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpokenCall:
-    """A call ready to be recognised: who speaks when, and the language where it is known."""
+    """A call ready to be recognised: who speaks when, and the language where it is known (``mixed``: several)."""
 
     audio: DecodedAudio
     speakers: tuple[SpeechActivity, ...]

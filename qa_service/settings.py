@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     filename_template: str | None = None
     leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
 
-    language: Literal["zh", "en"] | None = None
+    language: Literal["zh", "en", "mixed"] | None = None
     hot_words: Annotated[tuple[str, ...], NoDecode] = ()
     agent_channel: Annotated[int, Field(ge=0, le=1)] | None = 0
     channel_map: Annotated[tuple[int, ...] | None, NoDecode] = None

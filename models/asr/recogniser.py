@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from models.asr.languages import LanguageOptions, by_language, dominant, stretches, told_by
 from models.asr.packing import PackingOptions, Window, pack, place
 from models.asr.runtime import (
     FRAME_S,
@@ -35,9 +36,10 @@ from models.asr.runtime import (
     WhisperRuntime,
     memory_told,
 )
+from qa_service.domain.call import MIXED
 from qa_service.domain.conversation import EngineRun, Segment, Transcript, Word
 from qa_service.domain.text import fold
-from qa_service.domain.timeline import TimeSpan
+from qa_service.domain.timeline import TimeSpan, difference
 from qa_service.errors import EngineError
 from qa_service.ports import DecodedAudio, SpeechActivity, SpokenCall
 
@@ -80,16 +82,18 @@ class WhisperOptions:
     length_step_s: float = 2.0
     min_length_s: float = 6.0
     tokens_per_s: float = 16.0
+    switching: LanguageOptions = field(default_factory=LanguageOptions)
     packing: PackingOptions = field(default_factory=PackingOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A window to decode, of which call and speaker."""
+    """A window to decode, of which call and speaker; ``language`` where the call is mixed."""
 
     call: int
     speaker: int
     window: Window
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +147,10 @@ class WhisperRecogniser:
             _Job(index, number, window)
             for index, call in enumerate(calls)
             for number, speaker in enumerate(call.speakers)
-            for window in pack(
-                speaker.spans,
-                duration_s=call.audio.duration_s,
-                options=self._options.packing,
-                others=[s for other in call.speakers if _shares_channel(other, speaker) for s in other.spans],
-            )
+            for window in self._windows(call, number, speaker.spans)
         ]
         languages, encoded = self._languages(calls, jobs)
+        jobs = self._by_language(calls, jobs, languages)
         first = self._decode(calls, jobs, languages, encoded)
         again = self._retries(calls, jobs, first)
         second = self._decode(calls, again, languages, {})
@@ -177,8 +177,8 @@ class WhisperRecogniser:
     def _languages(
         self, calls: Sequence[SpokenCall], jobs: Sequence[_Job]
     ) -> tuple[list[str], dict[_Job, Encoded]]:
-        """Each call's language: told, or what its speakers share, from the fullest window of each; and those
-        windows' encodings, for decoding them."""
+        """Each call's language: told, or what its speakers share, from the fullest window of each (mixed where
+        these differ or cannot be told); and those windows' encodings, for decoding them."""
         fullest: dict[tuple[int, int], _Job] = {}
         for job in jobs:
             known = fullest.get((job.call, job.speaker))
@@ -186,37 +186,86 @@ class WhisperRecogniser:
                 fullest[job.call, job.speaker] = job
         scores = [dict.fromkeys(self._options.languages, 0.0) for _ in calls]
         encoded: dict[_Job, Encoded] = {}
+        heard: dict[int, set[str | None]] = {}
         for batch in self._prepared(calls, fullest.values(), {}):
             for window, (encoding, found) in zip(batch, self._fitting(batch, self._identify), strict=True):
                 encoded[window.job] = encoding
+                if window.job.window.duration_s >= self._options.switching.shortest_s:
+                    language = told_by(found, self._options.languages, self._options.switching)
+                    heard.setdefault(window.job.call, set()).add(language)
                 score = scores[window.job.call]
                 for code in score:
                     score[code] += found.get(code, 0.0) * window.job.window.duration_s
+        likeliest = [max(score, key=lambda code: score[code]) for score in scores]
         told = [
-            call.language or max(score, key=lambda c: score[c]) for call, score in zip(calls, scores, strict=True)
+            call.language or (MIXED if heard.get(index, set()) - {best} else best)
+            for index, (call, best) in enumerate(zip(calls, likeliest, strict=True))
         ]
         supported = self._runtime.languages
-        if supported is not None and (missing := set(told) - supported):
+        if supported is not None and (missing := set(told) - supported - {MIXED}):
             raise EngineError(
                 "language_unsupported",
                 f"{self._runtime.model.name} does not know {', '.join(sorted(missing))}: choose another model",
             )
         return told, encoded
 
+    def _by_language(self, calls: Sequence[SpokenCall], jobs: Sequence[_Job], languages: list[str]) -> list[_Job]:
+        """The jobs, those of mixed calls made anew of what is spoken in each language; ``languages`` of these
+        calls become what most is spoken in."""
+        options = self._options
+        mixed = [index for index, language in enumerate(languages) if language == MIXED]
+        listened = [
+            _Job(index, number, window)
+            for index in mixed
+            for number, speaker in enumerate(calls[index].speakers)
+            for window in stretches(speaker.spans, options.switching)
+        ]
+        told: dict[tuple[int, int], list[tuple[TimeSpan, str]]] = {}
+        for batch in self._prepared(calls, listened, {}):
+            for window, (_, found) in zip(batch, self._fitting(batch, self._identify), strict=True):
+                if (language := told_by(found, options.languages, options.switching)) is not None:
+                    heard = told.setdefault((window.job.call, window.job.speaker), [])
+                    heard.append((window.job.window.pieces[0].span, language))
+        made = [job for job in jobs if languages[job.call] != MIXED]
+        for index in mixed:
+            everybody = [t for number in range(len(calls[index].speakers)) for t in told.get((index, number), ())]
+            default = max(options.languages, key=lambda c: sum(span.duration_s for span, t in everybody if t == c))
+            spoken = [
+                by_language(speaker.spans, told.get((index, number), ()), default, options.switching)
+                for number, speaker in enumerate(calls[index].speakers)
+            ]
+            languages[index] = dominant(spoken, options.languages)
+            made += [
+                _Job(index, number, window, language)
+                for number, parts in enumerate(spoken)
+                for language, spans in sorted(parts.items())
+                for window in self._windows(calls[index], number, spans)
+            ]
+        return made
+
+    def _windows(self, call: SpokenCall, number: int, spans: Sequence[TimeSpan]) -> tuple[Window, ...]:
+        """A speaker's speech, or part of it, packed; what is not of it is never padded or bridged into."""
+        speaker = call.speakers[number]
+        others = [s for other in call.speakers if _shares_channel(other, speaker) for s in other.spans]
+        rest = difference(speaker.spans, spans) if len(spans) < len(speaker.spans) else ()
+        return pack(
+            spans, duration_s=call.audio.duration_s, options=self._options.packing, others=[*others, *rest]
+        )
+
     def _retries(
         self, calls: Sequence[SpokenCall], jobs: Sequence[_Job], heard: Mapping[_Job, _Heard]
     ) -> list[_Job]:
         """Windows of the pieces in which no word was found, although they hold speech."""
-        silent: dict[tuple[int, int], list[TimeSpan]] = {}
+        silent: dict[tuple[int, int, str], list[TimeSpan]] = {}
         for job in jobs:
             for index, piece in enumerate(job.window.pieces):
                 if index not in heard[job].pieces and piece.span.duration_s >= self._options.retry_min_s:
-                    silent.setdefault((job.call, job.speaker), []).append(piece.span)
+                    silent.setdefault((job.call, job.speaker, job.language), []).append(piece.span)
         # The spans are padded already, and a long silence before each keeps them from hiding behind another.
         options = PackingOptions(window_s=self._options.packing.window_s, gap_s=1.0, pad_s=0.0, bridge_s=0.0)
         return [
-            _Job(call, speaker, window)
-            for (call, speaker), spans in silent.items()
+            _Job(call, speaker, window, language)
+            for (call, speaker, language), spans in silent.items()
             for window in pack(spans, duration_s=calls[call].audio.duration_s, options=options)
         ]
 
@@ -297,8 +346,8 @@ class WhisperRecogniser:
         encoded: Mapping[_Job, Encoded],
     ) -> dict[_Job, _Heard]:
         heard: dict[_Job, _Heard] = {}
-        for language in sorted(set(languages)):
-            spoken = [job for job in jobs if languages[job.call] == language]
+        for language in sorted({job.language or languages[job.call] for job in jobs}):
+            spoken = [job for job in jobs if (job.language or languages[job.call]) == language]
             for batch in self._prepared(calls, spoken, encoded):
                 found = self._fitting(batch, partial(self._hear, language=language))
                 heard.update(zip((window.job for window in batch), found, strict=True))
@@ -316,9 +365,9 @@ class WhisperRecogniser:
             frames=[min(ceil(windows[i].duration_s / FRAME_S), MAX_FRAMES) for i in said],
         )
         words = dict(zip(said, aligned, strict=True))
-        return [self._heard(window, decoded[i], words.get(i, ())) for i, window in enumerate(windows)]
+        return [self._heard(window, decoded[i], words.get(i, ()), language) for i, window in enumerate(windows)]
 
-    def _heard(self, window: Window, decoded: Decoded, words: Sequence[Word]) -> _Heard:
+    def _heard(self, window: Window, decoded: Decoded, words: Sequence[Word], language: str) -> _Heard:
         if self._invented(words, decoded):
             words = [replace(word, confidence=0.0) for word in words]
         placed = place(words, window)
@@ -328,6 +377,7 @@ class WhisperRecogniser:
             no_speech_probability=decoded.no_speech_probability,
             compression_ratio=compression_ratio(decoded.text),
             temperature=0.0,
+            language=language,
         )
         return _Heard(segment, frozenset(index for index, word in placed if fold(word.text).text))
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose, RawFormat
+from qa_service.domain.call import MIXED, CallMetadata, Direction, HangupSide, Purpose, RawFormat
 from qa_service.domain.timeline import TimeSpan
 
 MAX_TEXT_LENGTH = 200
@@ -36,7 +36,7 @@ ALLOWED_FORMS: Mapping[str, str] = {
     "queue": _TEXT,
     "customer_ref": _TEXT,
     "started_at": "an ISO 8601 date and time such as 2026-05-01T09:30:00",
-    "language": "a language code such as zh or en",
+    "language": "a language code such as zh or en, or mixed",
     "ring_count": "a whole number from 0 to 1000",
     "hangup_side": "agent or customer",
     "agent_channel": "0 or 1",
@@ -106,6 +106,8 @@ def _whole(value: object) -> int:
 
 
 def _language(value: object) -> str:
+    if _word(value) == MIXED:
+        return MIXED
     match = _LANGUAGE.fullmatch(_word(value))
     if match is None:
         raise ValueError("not a language code")

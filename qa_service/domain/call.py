@@ -4,8 +4,13 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from qa_service.domain.timeline import TimeSpan
+
+
+MIXED: Final = "mixed"
+"""The language of a call in several: each utterance is recognised in its own."""
 
 
 class Direction(StrEnum):
