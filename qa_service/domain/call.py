@@ -8,7 +8,6 @@ from typing import Final
 
 from qa_service.domain.timeline import TimeSpan
 
-
 MIXED: Final = "mixed"
 """The language of a call in several: each utterance is recognised in its own."""
 
