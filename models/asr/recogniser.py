@@ -177,17 +177,17 @@ class WhisperRecogniser:
     def _languages(
         self, calls: Sequence[SpokenCall], jobs: Sequence[_Job]
     ) -> tuple[list[str], dict[_Job, Encoded]]:
-        """Each call's language: told, or what its speakers share, from the fullest window of each (mixed where
-        these differ or cannot be told); and those windows' encodings, for decoding them."""
-        fullest: dict[tuple[int, int], _Job] = {}
+        """Each call's language: told, or what its speakers share, from two windows of each (mixed where these
+        differ or cannot be told); and those windows' encodings, for decoding them."""
+        of_speaker: dict[tuple[int, int], list[_Job]] = {}
         for job in jobs:
-            known = fullest.get((job.call, job.speaker))
-            if calls[job.call].language is None and (not known or job.window.duration_s > known.window.duration_s):
-                fullest[job.call, job.speaker] = job
+            if calls[job.call].language is None:
+                of_speaker.setdefault((job.call, job.speaker), []).append(job)
+        listened = [job for own in of_speaker.values() for job in _fullest_and_farthest(own)]
         scores = [dict.fromkeys(self._options.languages, 0.0) for _ in calls]
         encoded: dict[_Job, Encoded] = {}
         heard: dict[int, set[str | None]] = {}
-        for batch in self._prepared(calls, fullest.values(), {}):
+        for batch in self._prepared(calls, listened, {}):
             for window, (encoding, found) in zip(batch, self._fitting(batch, self._identify), strict=True):
                 encoded[window.job] = encoding
                 if window.job.window.duration_s >= self._options.switching.shortest_s:
@@ -445,6 +445,15 @@ def compression_ratio(text: str) -> float:
 
 def _shares_channel(other: SpeechActivity, speaker: SpeechActivity) -> bool:
     return other.channel == speaker.channel and other.speaker != speaker.speaker
+
+
+def _fullest_and_farthest(jobs: Sequence[_Job]) -> list[_Job]:
+    """Of a speaker's windows the fullest, and the one farthest from it in time: people who change languages do so
+    once."""
+    fullest = max(jobs, key=lambda job: job.window.duration_s)
+    start = fullest.window.pieces[0].span.start
+    farthest = max(jobs, key=lambda job: abs(job.window.pieces[0].span.start - start))
+    return [fullest] if farthest is fullest else [fullest, farthest]
 
 
 def _chunks(jobs: Sequence[_Job], size: int) -> Iterator[Sequence[_Job]]:

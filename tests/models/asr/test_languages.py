@@ -154,3 +154,12 @@ def test_a_mixed_call_leaves_the_others_of_its_batch_alone() -> None:
 def test_windows_hold_all_speech_of_a_mixed_call() -> None:
     _, ((*numbers,),) = heard(call([n for i in range(8) for n in (101 + i, 601 + i)]))
     assert [number for number, _ in numbers] == [n for i in range(8) for n in (101 + i, 601 + i)]
+
+
+def test_who_changes_languages_late_is_found_out() -> None:
+    """The fullest window of either speaker is Mandarin; the last one of the first speaker is not."""
+    chinese = [101 + i for i in range(14)]
+    language, (agent, customer) = heard(call([*chinese, 601, 602, 603], chinese))
+    assert language == "zh"
+    assert agent == [*((n, "zh") for n in chinese), (601, "en"), (602, "en"), (603, "en")]
+    assert {code for _, code in customer} == {"zh"}
