@@ -43,6 +43,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert settings.data_dir == tmp_path / "data"
     assert settings.resolved_database_url == "postgresql://host/qa"
     assert (settings.language, settings.lease_s) == ("en", 2.5)
+    monkeypatch.setenv("QA_LANGUAGE", "mixed")
+    assert load_settings().language == "mixed"
 
 
 def test_the_file_in_the_working_directory(tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ def test_an_offset_is_kept(moment: datetime, offset_min: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "language"), [("EN", "en"), ("zh_TW", "zh"), ("cmn-Hans-CN", "zh"), ("yue", "yue")]
+    ("code", "language"),
+    [("EN", "en"), ("zh_TW", "zh"), ("cmn-Hans-CN", "zh"), ("yue", "yue"), ("Mixed", "mixed")],
 )
 def test_languages_lose_their_region(code: str, language: str) -> None:
     assert parse(language=code).language == language
