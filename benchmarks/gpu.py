@@ -151,7 +151,7 @@ def compare(
             plain_speed = plain_speed if batch_size else speed
             ratio = f"{speed / plain_speed:.1f}" if plain_speed else "–"
             cer = f"{error_rate(result['texts'], [*said] * times):.3f}" if model == "base" else "–"
-            cells = [f"{speed:.0f}", ratio, *gpu_cells(readings, result["began"], result["ended"]), cer]
+            cells = [f"{speed:.3g}", ratio, *gpu_cells(readings, result["began"], result["ended"]), cer]
         print(f"| {engine} | {model} | {at_once} | " + " | ".join(cells) + " |", flush=True)
     return failed
 

@@ -1,6 +1,6 @@
 """One recogniser over a set of calls, timed without its loading: what ``benchmarks.gpu`` starts for each row.
 
-    python -m benchmarks.recognising '{"engine": …, "model": …, "device": …, "batch_size": …}' FILE…
+    python -m benchmarks.recognising '{"engine": …, "model": …, "device": …, "batch_size": …, "threads": …}' FILE…
 
 ``batch_size`` 0 is the plain loop of that engine: its own ``transcribe``, a channel of a file after the other,
 decoding as it goes; else it is the product's recogniser over all calls together, decoded and their voice
@@ -88,7 +88,7 @@ def plain(files: Sequence[Path], options: Mapping[str, Any]) -> Callable[[int], 
             options["model"], device=options["device"], compute_type=kind, cpu_threads=options["threads"]
         )
         return lambda count: [recognise(model, file, vad=False) for file in files[:count]]
-    reference = _openai_whisper(Path(options["model"]), options["device"])
+    reference = _openai_whisper(Path(options["model"]), options["device"], options["threads"])
 
     def transcribed(channel: NDArray[np.float32]) -> str:
         result = reference.transcribe(
@@ -104,13 +104,14 @@ def plain(files: Sequence[Path], options: Mapping[str, Any]) -> Callable[[int], 
     return lambda count: [[transcribed(channel) for channel in decode(file)] for file in files[:count]]
 
 
-def _openai_whisper(folder: Path, device: str) -> Any:
+def _openai_whisper(folder: Path, device: str, threads: int) -> Any:
     """The same weights, loaded as openai-whisper loads a checkpoint."""
     import torch
     import whisper
 
     from models.asr.ct2_weights import checkpoint
 
+    torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory(prefix="qa-checkpoint-") as work:
         path = Path(work) / "model.pt"
         made = checkpoint(folder)
