@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from math import ceil
 from typing import TypeVar
 
 import numpy as np
 
+from models.asr.confidence import RAW, ConfidenceScaling
 from models.asr.languages import LanguageOptions, by_language, dominant, stretches, told_by
 from models.asr.packing import PackingOptions, Window, pack, place
 from models.asr.runtime import (
@@ -44,7 +45,7 @@ from qa_service.errors import EngineError
 from qa_service.ports import DecodedAudio, SpeechActivity, SpokenCall
 
 # Raised whenever this module or the packing would give other words for the same speech, weights and options.
-PIPELINE_REVISION = 4
+PIPELINE_REVISION = 5
 
 # Ways to decode a window, in order, until a result is neither improbable nor repetitive. Whisper's own remedy,
 # sampling at rising temperatures, cannot be repeated: CTranslate2 seeds each thread's generator once, on its
@@ -68,7 +69,8 @@ class WhisperOptions:
     ``unplaced_share_ceiling``: a window of which more words take no time was not heard. Of 194 windows of real and
     synthetic calls at most 0.06 of the words took none, of a call played backwards up to 0.74 (2026-11-22).
     ``tail_s``, ``length_step_s``, ``min_length_s``: the silence that ends every window, the steps in which windows
-    grow so that many are of one length, and the shortest one.
+    grow so that many are of one length, and the shortest one. ``scale_confidence`` False: words keep the
+    recogniser's own probabilities.
     """
 
     languages: tuple[str, ...] = ("zh", "en")
@@ -83,6 +85,7 @@ class WhisperOptions:
     min_length_s: float = 6.0
     tokens_per_s: float = 16.0
     switching: LanguageOptions = field(default_factory=LanguageOptions)
+    scale_confidence: bool = True
     packing: PackingOptions = field(default_factory=PackingOptions)
 
 
@@ -131,6 +134,7 @@ class WhisperRecogniser:
             "compute_type": self._runtime.compute_type,
             "attempts": ATTEMPTS,
             "pipeline": PIPELINE_REVISION,
+            "confidence": self._scaling.revision,
         }
         model = self._runtime.model
         return EngineRun(
@@ -141,6 +145,13 @@ class WhisperRecogniser:
             self._runtime.device,
             tuple((name, str(value)) for name, value in sorted(flat.items())),
         )
+
+    @cached_property
+    def _scaling(self) -> ConfidenceScaling:
+        if not self._options.scale_confidence:
+            return RAW
+        model = self._runtime.model
+        return ConfidenceScaling.of(self._runtime.engine, model=model.name, revision=model.revision)
 
     def transcribe(self, calls: Sequence[SpokenCall]) -> tuple[tuple[Transcript, ...], ...]:
         jobs = [
@@ -370,6 +381,7 @@ class WhisperRecogniser:
     def _heard(self, window: Window, decoded: Decoded, words: Sequence[Word], language: str) -> _Heard:
         if self._invented(words, decoded):
             words = [replace(word, confidence=0.0) for word in words]
+        words = self._scaling(words, language=language, log_probability=decoded.average_log_probability)
         placed = place(words, window)
         segment = Segment(
             words=tuple(word for _, word in placed),
