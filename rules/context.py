@@ -3,7 +3,7 @@
 Guarantee: read-only; scopes and recognition figures are derived from the conversation alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -12,12 +12,11 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.hearing import SLACK_S, Stretch, heard, right_share, worst_share
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
-from qa_service.domain.timeline import TimeSpan, clip, hull, intersection, total_s, union
+from qa_service.domain.timeline import TimeSpan, hull, union
 from rules.matching import Hit, TurnText
-
-SLACK_S = 0.3  # word times are good to about this much
 
 
 class Position(StrEnum):
@@ -33,15 +32,25 @@ class Position(StrEnum):
 
 
 class Recognition(BaseModel):
-    """How well something must have been heard before it counts. Shares and confidences in [0, 1]."""
+    """How well something must have been heard before it counts: probabilities, and shares in [0, 1].
+
+    ``convict_confidence``, ``accept_confidence``: of the least probable word of a phrase, where it accuses and
+    where it is asked for. ``require_coverage``, ``forbid_coverage``: the expected share of a scope's speech that
+    was heard right, to say that something asked for, or forbidden, was not said. What was asked for also needs
+    ``place_coverage`` of any ``place_s`` seconds of the scope: there it may have been said. ``doubt_confidence``:
+    a word below it may have been any word; ``alike_confidence``: below it, one that sounds somewhat alike.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    utterance_confidence: float = 0.5
-    convict_confidence: float = 0.5
+    convict_confidence: float = 0.6
     accept_confidence: float = 0.3
     require_coverage: float = 0.75
     forbid_coverage: float = 0.4
+    place_coverage: float = 0.55
+    place_s: PositiveFloat = 2.0
+    doubt_confidence: float = 0.6
+    alike_confidence: float = 0.65
 
 
 class Scope(BaseModel):
@@ -86,6 +95,8 @@ class Context:
     texts: tuple[TurnText, ...]
     hits: Mapping[str, tuple[Hit, ...]]
     outcomes: Mapping[str, Outcome]
+    heard: Mapping[SpeakerRole | None, tuple[Stretch, ...]]
+    understood: Mapping[SpeakerRole | None, tuple[Stretch, ...]]
     position: Position = Position.REQUIRE
     anchor: Anchor | None = None
 
@@ -137,30 +148,38 @@ class Context:
                 end = min(end, anchor.end + scope.after_s)
         return TimeSpan(start, end) if end > start else None
 
-    def coverage(self, window: TimeSpan, role: SpeakerRole | None, *, any_language: bool = False) -> float | None:
-        """Share of the role's speech in ``window`` that was recognised with confidence, in the call's language:
-        its phrases are not to be found in another. None: the role says nothing."""
-        speech = clip(self.speech_of(role), window)
-        spoken_s = total_s(speech)
-        if not spoken_s:
-            return None
-        reliable = [
-            u.span
-            for u in self.utterances(role)
-            if u.confidence >= self.recognition.utterance_confidence
-            and (any_language or not self.conversation.foreign(u))
-        ]
-        return total_s(intersection(speech, reliable)) / spoken_s
+    def coverage(self, window: TimeSpan, role: SpeakerRole | None) -> float | None:
+        """Expected share of the role's speech in ``window`` that was heard right, in the call's language; None: it
+        says nothing. Phrases are not to be found in another language."""
+        return right_share(self.speech_of(role), self.heard[role], window)
 
     def unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
-        """Why too little of the role's speech in ``window`` was recognised to say that something is not in it."""
-        required = self.position is Position.REQUIRE
-        needed = self.recognition.require_coverage if required else self.recognition.forbid_coverage
-        coverage = self.coverage(window, role)
-        if coverage is None or coverage >= needed:
+        """Why too little of the role's speech in ``window`` was heard to say that something is not in it."""
+        if self._well_heard(self.heard[role], window, role):
             return None
-        understood = self.coverage(window, role, any_language=True)
-        return "low_recognition" if understood is not None and understood < needed else "other_language"
+        return "other_language" if self._well_heard(self.understood[role], window, role) else "low_recognition"
+
+    def _well_heard(self, found: Sequence[Stretch], window: TimeSpan, role: SpeakerRole | None) -> bool:
+        speech, limits = self.speech_of(role), self.recognition
+        share = right_share(speech, found, window)
+        if share is None:
+            return True
+        if self.position is not Position.REQUIRE:
+            return share >= limits.forbid_coverage
+        return (
+            share >= limits.require_coverage
+            and worst_share(speech, found, window, length_s=limits.place_s) >= limits.place_coverage
+        )
+
+
+def hearing(conversation: Conversation, *, any_language: bool) -> dict[SpeakerRole | None, tuple[Stretch, ...]]:
+    """What was heard of each role, and of all of them (None), in the call's language or in any."""
+    found: dict[SpeakerRole | None, tuple[Stretch, ...]] = {}
+    for role in SpeakerRole:
+        said = (u for u in conversation.spoken_by(role) if any_language or not conversation.foreign(u))
+        found[role] = heard(conversation.speech_of(role), said)
+    found[None] = tuple(stretch for stretches in list(found.values()) for stretch in stretches)
+    return found
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:
@@ -177,6 +196,12 @@ def utterance_evidence(utterance: Utterance, note: str = "") -> Evidence:
         utterance.confidence,
         note,
     )
+
+
+def place_evidence(text: TurnText, start: int, end: int, note: str) -> Evidence:
+    """Evidence of folded characters that are no hit."""
+    span, quote, utterances, confidence = text.locate(start, end)
+    return Evidence(span.start, span.end, text.role, quote, utterances, confidence, note)
 
 
 _CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")

@@ -14,13 +14,13 @@ from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult
 from qa_service.domain.scoring import Scorecard
-from rules.context import Anchor, Context, Position
+from rules.context import Anchor, Context, Position, hearing
 from rules.matching import PhraseBook, turn_texts
 from rules.schema import Pack, Rule, ScorecardModel
 from rules.verdict import TRUE, Verdict, negation
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "1"
+ENGINE_REVISION = "2"
 
 
 class RuleSet:
@@ -53,6 +53,8 @@ class RuleSet:
             texts,
             self._book.search(texts),
             outcomes,
+            hearing(conversation, any_language=False),
+            hearing(conversation, any_language=True),
         )
         results: dict[str, RuleResult] = {}
         for rule in self._rules:

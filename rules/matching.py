@@ -65,7 +65,8 @@ class Hit:
 class TurnText:
     """The folded text of one turn, joined over its utterances so that a pause does not split a phrase.
 
-    ``origin[i]`` is ``(utterance, folded index)`` behind character ``i``, None for a joining space.
+    ``origin[i]`` is ``(utterance, folded index)`` behind character ``i``, None for a joining space;
+    ``confidences[i]`` that of its word, 1 for a joining space.
     """
 
     index: int
@@ -73,6 +74,11 @@ class TurnText:
     text: str
     syllables: tuple[str, ...]
     origin: tuple[tuple[Utterance, int] | None, ...]
+    confidences: tuple[float, ...]
+
+    def least(self, start: int, end: int) -> float:
+        """Confidence of the weakest word of ``[start, end)``, 1 where there is none."""
+        return min(self.confidences[start:end], default=1.0)
 
     def respelled(self, start: int, end: int) -> bool:
         """Whether hot words wrote any of the characters ``[start, end)``."""
@@ -85,7 +91,10 @@ class TurnText:
         )
 
     def locate(self, start: int, end: int) -> tuple[TimeSpan, str, tuple[int, ...], float]:
-        """Time, quote, utterances and confidence of the characters ``[start, end)``."""
+        """Time, quote, utterances and confidence of the characters ``[start, end)``.
+
+        They are as sure as their weakest word: a mean hides the one misheard character that decides (能 for 不能).
+        """
         parts: dict[int, tuple[Utterance, int, int]] = {}
         for entry in self.origin[start:end]:
             if entry is not None:
@@ -93,12 +102,11 @@ class TurnText:
                 first = parts[utterance.index][1] if utterance.index in parts else offset
                 parts[utterance.index] = (utterance, first, offset + 1)
         pieces = list(parts.values())
-        length = sum(b - a for _, a, b in pieces)
         return (
             hull([u.span_of(a, b) for u, a, b in pieces]),
             " … ".join(u.quote(a, b) for u, a, b in pieces),
             tuple(u.index for u, _, _ in pieces),
-            sum(u.confidence_of(a, b) * (b - a) for u, a, b in pieces) / length,
+            self.least(start, end),
         )
 
 
@@ -109,6 +117,7 @@ def turn_texts(conversation: Conversation) -> tuple[TurnText, ...]:
         text: list[str] = []
         sounds: list[str] = []
         origin: list[tuple[Utterance, int] | None] = []
+        confidences: list[float] = []
         for number in turn.utterances:
             utterance = conversation.utterances[number]
             overlay = utterance.overlay
@@ -116,10 +125,12 @@ def turn_texts(conversation: Conversation) -> tuple[TurnText, ...]:
                 text.append(" ")
                 sounds.append(" ")
                 origin.append(None)
+                confidences.append(1.0)
             text.extend(overlay.folded)
             sounds.extend(overlay.syllables)
             origin.extend((utterance, i) for i in range(len(overlay.folded)))
-        texts.append(TurnText(index, turn.role, "".join(text), tuple(sounds), tuple(origin)))
+            confidences.extend(utterance.confidence_at(i) for i in range(len(overlay.folded)))
+        texts.append(TurnText(index, turn.role, "".join(text), tuple(sounds), tuple(origin), tuple(confidences)))
     return tuple(texts)
 
 
@@ -248,16 +259,20 @@ def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool 
     return True
 
 
-def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
-    """Whether one of ``words`` stands in ``[start, end)`` of folded ``text``; ``or`` does not in ``sorry``."""
+def places_of(words: Iterable[str], text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+    """Where one of ``words`` stands in ``[start, end)`` of folded ``text``; ``or`` does not in ``sorry``."""
     for word in words:
         folded = fold(word).text
         at = text.find(folded, max(0, start), end)
         while folded and at >= 0:
             if _on_word_boundaries(text, at, at + len(folded)):
-                return True
+                yield at, at + len(folded)
             at = text.find(folded, at + 1, end)
-    return False
+
+
+def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
+    """Whether one of ``words`` stands in ``[start, end)`` of folded ``text``."""
+    return any(True for _ in places_of(words, text, start, end))
 
 
 def joined(hits: Iterable[Hit]) -> tuple[Hit, ...]:

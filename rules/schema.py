@@ -70,6 +70,9 @@ class MetricSettings(_Model):
     interruption_min_characters: int | None = None
     interruption_min_words: int | None = None
     interruption_success_s: PositiveFloat | None = None
+    interruption_heard_s: PositiveFloat | None = None
+    heard_confidence: float | None = None
+    rate_min_heard: float | None = None
     silence_recorded_s: PositiveFloat | None = None
     silence_warned_s: PositiveFloat | None = None
     silence_notice_s: PositiveFloat | None = None

@@ -35,7 +35,8 @@ class Word:
     """One recognised word (one character in Mandarin), raw as the recogniser wrote it.
 
     ``text`` keeps the recogniser's leading space, so that joining words gives the raw text back.
-    ``confidence`` is the recogniser's probability in [0, 1].
+    ``confidence`` in [0, 1] is the probability that the word was heard right: that it sounds as what was said. For
+    a recogniser whose probabilities are not scaled it is what that recogniser says; 0: made up, not heard.
     """
 
     text: str
@@ -89,7 +90,7 @@ class Utterance:
     ``speaker`` is the speaker's number on that channel: 0 where the channel is the speaker.
     ``text`` is for reading (simplified script), ``raw_text`` what the recogniser wrote, character by
     character aligned with it; ``word_offsets[i]`` is where ``words[i]`` starts in both.
-    ``confidence`` is the mean word confidence weighted by word length.
+    ``confidence`` is the mean word confidence weighted by word length: the share expected to be heard right.
     ``numbers`` are overlays on ``text``, in order; ``respelled`` the places ``[start, end)`` of ``text`` that hot
     words wrote: they sound like ``raw_text`` there.
     ``language``: what most of it was recognised in; empty in conversations of earlier versions: the call's.
@@ -124,14 +125,9 @@ class Utterance:
         begin = self.words[first].start
         return TimeSpan(begin, max(begin, self.words[last].end))
 
-    def confidence_of(self, start: int, end: int) -> float:
-        """Mean confidence of the words behind the folded characters ``[start, end)``."""
-        if not self.words or start >= end:
-            return self.confidence
-        first = self._word_at(self.overlay.offsets[start])
-        last = self._word_at(self.overlay.offsets[end - 1])
-        picked = self.words[first : last + 1]
-        return sum(w.confidence for w in picked) / len(picked)
+    def confidence_at(self, index: int) -> float:
+        """Confidence of the word behind folded character ``index``."""
+        return self.words[self._word_at(self.overlay.offsets[index])].confidence if self.words else self.confidence
 
     def quote(self, start: int, end: int) -> str:
         """The readable text behind the folded characters ``[start, end)``."""

@@ -11,6 +11,7 @@ from itertools import combinations, pairwise
 
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.hearing import SLACK_S, heard, placed_words, right_share
 from qa_service.domain.text import fold, is_han, spoken_units
 from qa_service.domain.timeline import TimeSpan, clip, difference, gaps, hull, intersection, total_s, union
 
@@ -25,7 +26,13 @@ BACKCHANNELS = (
 
 @dataclass(frozen=True, slots=True)
 class MetricOptions:
-    """Thresholds of the metric definitions; seconds unless the name says otherwise. Configuration, per pack."""
+    """Thresholds of the metric definitions; seconds unless the name says otherwise. Configuration, per pack.
+
+    Where a detector calls noise speech, no words are heard: an interruption is certain when words of both sides,
+    each with a probability of ``heard_confidence``, were said at once for ``interruption_heard_s``.
+    ``rate_min_heard``: the expected share of a role's speech that must be heard right before its words are counted
+    into a rate.
+    """
 
     floor_pause_s: float = 0.5
     overlap_event_s: float = 0.5
@@ -34,6 +41,9 @@ class MetricOptions:
     interruption_min_characters: int = 4
     interruption_min_words: int = 2
     interruption_success_s: float = 1.0
+    interruption_heard_s: float = 0.5
+    heard_confidence: float = 0.5
+    rate_min_heard: float = 0.75
     silence_recorded_s: float = 3.0
     silence_warned_s: float = 5.0
     silence_notice_s: float = 10.0
@@ -50,7 +60,8 @@ class InterruptionOutcome(StrEnum):
 class Interruption:
     """``role`` starts while the other holds the floor.
 
-    ``violation`` None: cannot be told, always so on a single track (indeterminate).
+    ``violation`` None: cannot be told, always so on a single track (indeterminate), and where the words of both
+    are not heard.
     """
 
     role: SpeakerRole
@@ -149,7 +160,7 @@ def measure(conversation: Conversation, metadata: CallMetadata, options: MetricO
 
 def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> RoleMetrics:
     speech = conversation.speech_of(role)
-    units, spoken_s = _spoken(conversation, role, options)
+    units, spoken_s, heard_share = _spoken(conversation, role, options)
     turns = [turn for turn in conversation.turns if turn.role is role]
     levels = [c.level_dbfs for c in conversation.speech if c.role is role and c.level_dbfs is not None]
     speech_s = total_s(speech)
@@ -158,15 +169,18 @@ def _of_role(conversation: Conversation, role: SpeakerRole, options: MetricOptio
         speech=speech,
         speech_s=speech_s,
         talk_ratio=speech_s / conversation.duration_s if conversation.duration_s else None,
-        speech_rate_per_min=60.0 * units / spoken_s if spoken_s > 0 else None,
+        speech_rate_per_min=60.0 * units / spoken_s
+        if spoken_s > 0 and heard_share >= options.rate_min_heard
+        else None,
         turn_count=len(turns),
         longest_monologue=max((t.span for t in turns), key=lambda s: s.duration_s, default=None),
         level_dbfs=levels[0] if levels else None,
     )
 
 
-def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[int, float]:
-    """Units of the role's longer utterances in the call's language, and the seconds they were spoken in.
+def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[int, float, float]:
+    """Units of the role's longer utterances in the call's language, the seconds they were spoken in, and the share
+    of those that is expected to have been heard right: words that are lost make a rate too low.
 
     A character a second and a word a second are not the same rate, so another language is left out.
     On a single track what is said at once is left out: a recogniser gives the same words to both speakers there.
@@ -174,12 +188,13 @@ def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOption
     own = (u for u in conversation.spoken_by(role) if not conversation.foreign(u))
     counted = [u for u in own if spoken_units(u.text) >= options.rate_min_units]
     spoken = intersection(conversation.speech_of(role), (u.span for u in counted))
+    share = (right_share(spoken, heard(spoken, counted), hull(spoken)) or 0.0) if spoken else 0.0
     if conversation.overlap_measurable:
-        return sum(spoken_units(u.text) for u in counted), total_s(spoken)
+        return sum(spoken_units(u.text) for u in counted), total_s(spoken), share
     alone = difference(spoken, _overlaps(conversation))
     words = (word for u in counted for word in u.words)
     units = sum(spoken_units(w.text) for w in words if any(s.contains((w.start + w.end) / 2) for s in alone))
-    return units, total_s(alone)
+    return units, total_s(alone), share
 
 
 def _overlaps(conversation: Conversation) -> tuple[TimeSpan, ...]:
@@ -193,6 +208,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
     if not conversation.roles_known:
         return ()
     found: list[Interruption] = []
+    words = {role: _heard(conversation, role, options) for role in ROLES}
     for role, other in (ROLES, ROLES[::-1]):
         own = union(conversation.speech_of(role), bridge_s=options.floor_pause_s)
         floor = union(conversation.speech_of(other), bridge_s=options.floor_pause_s)
@@ -203,25 +219,34 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
             overlap = TimeSpan(spurt.start, min(spurt.end, holder.end))
             if overlap.duration_s <= options.overlap_event_s:
                 continue
-            heard = {
-                u.index: said
+            said = {
+                u.index: text
                 for u in conversation.spoken_by(role)
-                if u.span.overlap_s(spurt) > 0 and (said := _said_in(u, spurt, options))
+                if u.span.overlap_s(spurt) > 0 and (text := _said_in(u, spurt, options))
             }
             long_enough = (
                 overlap.duration_s >= options.interruption_overlap_s
                 and spurt.start - holder.start >= options.interruption_floor_s
             )
+            at_once_s = total_s(intersection(clip(words[role], overlap), words[other]))
+            violation = _violation(conversation, long_enough, tuple(said.values()), options)
             found.append(
                 Interruption(
                     role=role,
                     overlap=overlap,
                     outcome=_interruption_outcome(spurt, holder, floor, options),
-                    violation=_violation(conversation, long_enough, tuple(heard.values()), options),
-                    utterances=tuple(heard),
+                    violation=None if violation and at_once_s < options.interruption_heard_s else violation,
+                    utterances=tuple(said),
                 )
             )
     return tuple(sorted(found, key=lambda i: i.overlap))
+
+
+def _heard(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[TimeSpan, ...]:
+    """When the role's words were surely heard: those of a usual length, or nobody knows where in it they lie."""
+    words = [w for u in conversation.spoken_by(role) for w in placed_words(u)]
+    sure = [TimeSpan(w.start, w.end) for w in words if w.confidence >= options.heard_confidence]
+    return intersection(conversation.speech_of(role), union(sure, bridge_s=SLACK_S))
 
 
 def _said_in(utterance: Utterance, spurt: TimeSpan, options: MetricOptions) -> str:

@@ -13,7 +13,7 @@ from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation
 from qa_service.services.keys import stage_key
 
 # Raised whenever metrics or scoring would answer otherwise for the same conversation, metadata and rules.
-SCORING_REVISION = 1
+SCORING_REVISION = 2
 
 
 class EvaluateConversation:

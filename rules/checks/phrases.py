@@ -5,9 +5,21 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
+from qa_service.domain.results import Evidence
+from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check, RoleName, role_of
-from rules.context import Anchor, Context, Position, Scope, hit_evidence, utterance_evidence, within
-from rules.matching import Hit, TurnText, joined, mentioned, phrase_fault
+from rules.context import (
+    Anchor,
+    Context,
+    Position,
+    Scope,
+    hit_evidence,
+    place_evidence,
+    utterance_evidence,
+    within,
+)
+from rules.matching import Hit, TurnText, joined, phrase_fault, places_of
+from rules.nearly import may_be_said
 from rules.verdict import FALSE, Verdict, unknown
 
 Homophones = Literal["accept", "review", "off"]
@@ -18,6 +30,8 @@ _DEFAULT: dict[Position, Homophones] = {
     Position.FORBID: "review",
     Position.TRIGGER: "review",
 }
+
+_BESIDE = 1  # characters beside a hit that decide what it means
 
 
 class Lexicon(BaseModel):
@@ -52,17 +66,36 @@ class Lexicon(BaseModel):
         yield from self.phrases
         yield from self.except_in
 
-    def allows(self, hit: Hit, text: TurnText, context: Context) -> bool:
-        if mentioned(self.not_preceded_by, text.text, hit.start - self.reach, hit.start):
-            return False
-        if mentioned(self.not_followed_by, text.text, hit.end, hit.end + self.reach):
-            return False
-        return not any(
+    def allows(self, hit: Hit, text: TurnText, context: Context) -> bool | None:
+        """Whether the hit counts; None: what would make it harmless, or the word beside it, is in doubt."""
+        if any(
             other.turn == hit.turn and other.start < hit.end and hit.start < other.end
             for phrase in self.except_in
             for other in context.hits.get(phrase, ())
             if other.spelled
-        )
+        ):
+            return False
+        sides = [
+            (
+                self.not_preceded_by,
+                max(0, hit.start - self.reach),
+                hit.start,
+                max(0, hit.start - _BESIDE),
+                hit.start,
+            ),
+            (self.not_followed_by, hit.end, hit.end + self.reach, hit.end, hit.end + _BESIDE),
+        ]
+        doubtful = False
+        for words, start, end, near, nearest in sides:
+            places = list(places_of(words, text.text, start, end))
+            if any(text.least(*place) >= context.recognition.convict_confidence for place in places):
+                return False
+            doubtful = doubtful or bool(places)
+            # 「能」 after a syllable that was hardly heard may have been 「不能」.
+            doubtful = doubtful or (
+                bool(words) and text.least(near, nearest) < context.recognition.doubt_confidence
+            )
+        return None if doubtful else True
 
 
 class PhraseCheck(Check):
@@ -104,7 +137,24 @@ class PhraseCheck(Check):
             return unknown("role_not_heard")
         if (reason := context.unheard(window, role)) is not None:
             return unknown(reason, absent)
+        if context.position is Position.REQUIRE and (places := self._may_be_said(context, window)):
+            return unknown("maybe_said", places)
         return Verdict(False, absent)
+
+    def _may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:
+        """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""
+        role = role_of(self.role)
+        phrases = [phrase for lexicon in self.lexicons for phrase in lexicon.phrases]
+        limits = context.recognition
+        found = [
+            place_evidence(text, start, end, f"maybe {phrase}")
+            for text in context.texts
+            if role in (None, text.role) and context.conversation.turns[text.index].span.overlap_s(window) > 0
+            for phrase, start, end in may_be_said(
+                phrases, text, doubt=limits.doubt_confidence, alike=limits.alike_confidence
+            )
+        ]
+        return tuple(place for place in found if within(place.span, window))[:1]
 
     def _doubt(self, doubtful: Sequence[Hit]) -> str:
         if not any(h.spelled and not h.respelled for h in doubtful):
@@ -149,11 +199,17 @@ class PhraseCheck(Check):
             mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
             found = (h for phrase in lexicon.phrases for h in context.hits.get(phrase, ()))
             for hit in joined(h for h in found if role in (None, h.role) and within(h.span, window)):
-                if not lexicon.allows(hit, context.texts[hit.turn], context):
+                allowed = lexicon.allows(hit, context.texts[hit.turn], context)
+                if allowed is False:
                     continue
                 if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
                     continue
                 written = hit.spelled and not hit.respelled
-                certain = hit.confidence >= threshold and (written or mode == "accept") and not lexicon.hint
+                certain = (
+                    allowed is True
+                    and hit.confidence >= threshold
+                    and (written or mode == "accept")
+                    and not lexicon.hint
+                )
                 (sure if certain else doubtful).append(hit)
         return list(joined(sure)), list(joined(doubtful))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import soundfile as sf
 
+from benchmarks.robustness import write_call
 from tests.cli import json_lines, qa
 from tests.corpus import corpus_dir
 from tests.e2e.runs import by_call, outcomes, result
@@ -131,3 +132,22 @@ def test_real_voices_on_one_channel_are_accused_of_nothing(mono_output: Path) ->
     assert len(real) == 4
     for line in real:
         assert "not_met" not in outcomes(line).values(), line["recording"]["path"]
+
+
+# --- badly heard --------------------------------------------------------------------------------------------
+
+
+def test_babble_at_10_db_accuses_nobody_falsely(tmp_path: Path) -> None:
+    """Calls in which it did, before confidence was a probability: interruptions and closings."""
+    names, folder = ("zh03", "zh07"), tmp_path / "calls"
+    folder.mkdir()
+    for name in names:
+        write_call((corpus_dir() / "mandarin_synth", name), "babble-10", folder)
+    calls = sorted(folder.glob("*.stereo.flac"))
+    done = qa("score", *calls, "--format", "json", data=tmp_path / "data", timeout_s=900)
+    assert done.returncode == 0, done.stderr
+    output = tmp_path / "out.jsonl"
+    output.write_text(done.stdout, "utf-8")
+    judged = evaluated(output, len(names))
+    assert judged["overall"]["fp"] == 0, judged["errors"]
+    assert judged["overall"]["tp"] >= 2

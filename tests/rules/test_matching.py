@@ -137,9 +137,14 @@ def test_latin_words_of_two_utterances_stay_apart() -> None:
     assert hit.utterances == (0, 1)
 
 
-def test_mean_confidence_over_utterances() -> None:
+def test_a_phrase_is_as_sure_as_its_weakest_word() -> None:
     (hit,) = search("agent 0-2 (0.2): 请您\nagent 4-6 (0.8): 稍等", "您稍等")["您稍等"]
-    assert hit.confidence == pytest.approx((0.2 + 0.8 + 0.8) / 3)
+    assert hit.confidence == 0.2
+
+
+def test_a_joining_space_is_no_doubt() -> None:
+    (hit,) = search("agent 0-2 (0.7): good\nagent 4-6 (0.8): bye", "good bye", language="en")["good bye"]
+    assert hit.confidence == 0.7
 
 
 # --- joining ----------------------------------------------------------------------------------------------

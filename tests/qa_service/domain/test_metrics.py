@@ -25,7 +25,18 @@ from qa_service.domain.metrics import (
     says_something,
 )
 from qa_service.domain.timeline import TimeSpan, total_s, union
-from tests.builders import AGENT, CUSTOMER, UNKNOWN, conversation, overlay, spans, speech, transcript, utterance
+from tests.builders import (
+    AGENT,
+    CUSTOMER,
+    UNKNOWN,
+    conversation,
+    overlay,
+    spans,
+    speech,
+    transcript,
+    utterance,
+    words,
+)
 
 OPTIONS = MetricOptions()
 SUCCESSFUL, UNSUCCESSFUL = InterruptionOutcome.SUCCESSFUL, InterruptionOutcome.UNSUCCESSFUL
@@ -129,6 +140,19 @@ def test_what_is_said_in_another_language_has_no_part_in_the_rate() -> None:
 def test_unrecognised_speech_does_not_slow_the_rate() -> None:
     call = conversation(utterance("一二三四五", 0, 1), channels=[speech(AGENT, (0, 1), (30, 50))])
     assert of(call, AGENT).speech_rate_per_min == 300.0
+
+
+@pytest.mark.parametrize(("confidence", "rate"), [(0.76, 300.0), (0.74, None)])
+def test_words_that_were_not_heard_right_make_no_rate(confidence: float, rate: float | None) -> None:
+    call = conversation(utterance("一二三四五", 0, 1, confidence=confidence))
+    assert of(call, AGENT).speech_rate_per_min == rate
+
+
+def test_words_that_were_lost_make_no_rate() -> None:
+    """Ten seconds of speech, five words in the last of them."""
+    said = words("一二三四五", 9.0, word_s=0.2)
+    call = conversation(replace(utterance("一二三四五", 0, 10), words=said))
+    assert of(call, AGENT).speech_rate_per_min is None
 
 
 def test_on_a_single_track_words_said_at_once_count_for_nobodys_rate() -> None:
@@ -242,6 +266,30 @@ def test_nothing_recognised_is_indeterminate() -> None:
 
 def test_nothing_recognised_of_too_short_an_overlap_is_no_violation() -> None:
     assert interruption([(0, 5)], (4.25, 8), said="").violation is False
+
+
+@pytest.mark.parametrize("whose", [AGENT, CUSTOMER])
+def test_nobody_interrupts_noise_that_was_taken_for_speech(whose: SpeakerRole) -> None:
+    """The detector finds both speaking from 0 to 4 s, the recogniser one of them's words before or after only."""
+    said = {AGENT: utterance("我来帮您查", 2, 6), CUSTOMER: utterance("我上个月买的那个", 0, 4, role=CUSTOMER)}
+    quiet = words(said[whose].text, 4.5 if whose is AGENT else 0.0, word_s=0.2)
+    said[whose] = replace(said[whose], words=quiet)
+    sure, unsure = (
+        measured(conversation(*utterances, channels=[speech(AGENT, (2, 6)), speech(CUSTOMER, (0, 4))]))
+        for utterances in (
+            (utterance("我来帮您查", 2, 6), utterance("我上个月买的那个", 0, 4, role=CUSTOMER)),
+            tuple(said.values()),
+        )
+    )
+    assert [i.violation for i in sure.interruptions] == [True]
+    assert [i.violation for i in unsure.interruptions] == [None]
+
+
+def test_an_interruption_by_doubtful_words_cannot_be_told() -> None:
+    call = conversation(
+        utterance("我上个月买的那个", 0, 4, role=CUSTOMER), utterance("我来帮您查", 2, 6, confidence=0.4)
+    )
+    assert [i.violation for i in measured(call).interruptions] == [None]
 
 
 def test_the_end_of_the_own_sentence_is_not_what_one_interrupts_with() -> None:

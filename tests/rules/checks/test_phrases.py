@@ -128,7 +128,8 @@ def test_confidence_of_the_words(
     ("unheard_s", "required", "forbidden"),
     [
         (0.0, NOT_MET, MET),
-        (2.0, NOT_MET, MET),
+        (0.6, NOT_MET, MET),
+        (2.0, UNDETERMINED, MET),
         (4.0, UNDETERMINED, MET),
         (20.0, UNDETERMINED, UNDETERMINED),
     ],
@@ -139,6 +140,62 @@ def test_share_of_speech_that_was_recognised(
     text = "agent 0-8: 好的" + (f"\nagent 9-{9 + unheard_s} [unheard]:" if unheard_s else "")
     assert require(tmp_path, "any: [神经病]", text)[0] is required
     assert forbid(tmp_path, "any: [神经病]", text)[0] is forbidden
+
+
+def test_what_is_asked_for_may_hide_where_nothing_was_understood(tmp_path: Path) -> None:
+    """Two bad seconds in a minute of good ones leave the mean high."""
+    text = (
+        "agent 0-30: 您的话费是五十元，已经为您查到了\nagent 31-33 (0.3): 大概一会\nagent 34-60: 您的余额是三十元"
+    )
+    assert require(tmp_path, "any: [神经病]", text) == (UNDETERMINED, "low_recognition")
+    assert require(tmp_path, "any: [神经病], scope: {first_s: 30}", text)[0] is NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("(0.9): 再延", (NOT_MET, "")),  # surely heard: something else was said
+        ("(0.62): 再延", (UNDETERMINED, "maybe_said")),  # half of it, and a rhyme
+        ("(0.58): 再头", (UNDETERMINED, "maybe_said")),  # half of it, and a syllable that may be any
+        ("(0.62): 再头", (NOT_MET, "")),
+        ("(0.62): 都要", (NOT_MET, "")),
+    ],
+)
+def test_nobody_is_accused_of_leaving_out_what_may_have_been_said(
+    tmp_path: Path, last: str, expected: tuple[Outcome, str]
+) -> None:
+    text = f"agent 0-8: 您好\nagent 20-20.8 {last}"
+    assert require(tmp_path, "any: [再见]", text) == expected
+
+
+def test_what_may_have_been_said_accuses_nobody(tmp_path: Path) -> None:
+    assert forbid(tmp_path, "any: [再见]", "agent 0-8: 您好\nagent 20-20.8 (0.62): 再延") == (MET, "")
+
+
+HEDGED = "promise: {phrases: [敢保证], not_preceded_by: [不], not_followed_by: [吗], reach: 4}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("agent 0-4: 我敢保证", (NOT_MET, "")),
+        ("agent 0-4: 我不敢保证", (MET, "")),
+        ("agent 0-2 (0.5): 我不\nagent 2.2-4: 敢保证", (UNDETERMINED, "low_confidence")),  # is it there?
+        ("agent 0-2 (0.5): 我都\nagent 2.2-4: 敢保证", (UNDETERMINED, "low_confidence")),  # was it there?
+        ("agent 0-2 (0.7): 我都\nagent 2.2-4: 敢保证", (NOT_MET, "")),
+        ("agent 0-2: 敢保证\nagent 2.2-4 (0.5): 吗", (UNDETERMINED, "low_confidence")),
+    ],
+)
+def test_what_would_make_a_phrase_harmless_must_be_surely_absent(
+    tmp_path: Path, text: str, expected: tuple[Outcome, str]
+) -> None:
+    result = judged(tmp_path, "forbid: {phrase: {lexicon: promise}}", text, lexicons=HEDGED)
+    assert (result.outcome, result.reason) == expected
+
+
+def test_one_doubtful_syllable_does_not_convict(tmp_path: Path) -> None:
+    text = "agent 0-2: 你有神\nagent 2.2-2.6 (0.3): 经\nagent 2.8-3.2: 病"
+    assert forbid(tmp_path, "any: [神经病]", text) == (UNDETERMINED, "low_confidence")
 
 
 def test_only_the_scope_must_be_recognised(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""How well speech was heard: which of it the recognised words account for.
+
+Guarantee: pure; the stretches of an utterance do not overlap, each has the confidence of the one word in it, and
+speech in which no word was recognised has none.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from statistics import median
+
+from qa_service.domain.conversation import Utterance, Word
+from qa_service.domain.timeline import TimeSpan, clip
+
+SLACK_S = 0.3
+"""Recognisers place words to about this much."""
+
+LONG_S, LONG_WORDS = 0.6, 3.0
+"""A word longer than both, in seconds and in its utterance's median word, took a pause with it or words that were
+lost: what was heard lies at its end."""
+
+Stretch = tuple[TimeSpan, float]
+"""A time and the confidence of the word that accounts for it."""
+
+
+def placed_words(utterance: Utterance) -> tuple[Word, ...]:
+    """Its words of a usual length, punctuation left out."""
+    words = _spoken(utterance)
+    longest_s = _longest_s(words)
+    return tuple(word for word in words if word.end - word.start <= longest_s)
+
+
+def _spoken(utterance: Utterance) -> list[Word]:
+    return [word for word in utterance.words if any(c.isalnum() for c in word.text)]
+
+
+def _longest_s(words: Sequence[Word]) -> float:
+    return max(LONG_S, LONG_WORDS * median(w.end - w.start for w in words)) if words else LONG_S
+
+
+def stretches(utterance: Utterance) -> tuple[Stretch, ...]:
+    """What each word accounts for: its own time and up to ``SLACK_S`` around it, at most half-way to its
+    neighbours.
+
+    An utterance whose words carry no times is one stretch.
+    """
+    words = _spoken(utterance)
+    if not words:
+        return ((utterance.span, utterance.confidence),)
+    longest_s = _longest_s(words)
+    cores = [TimeSpan(max(word.start, word.end - longest_s), word.end) for word in words]
+    edges = [
+        cores[0].start - SLACK_S,
+        *((before.end + after.start) / 2 for before, after in pairwise(cores)),
+        cores[-1].end + SLACK_S,
+    ]
+    found = []
+    for word, core, first, last in zip(words, cores, edges, edges[1:], strict=False):
+        start, end = max(core.start - SLACK_S, first), min(core.end + SLACK_S, last)
+        if end > start:
+            found.append((TimeSpan(start, end), word.confidence))
+    return tuple(found)
+
+
+def heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> tuple[Stretch, ...]:
+    """The stretches of the utterances inside ``speech`` (disjoint, in order of time)."""
+    starts = [span.start for span in speech]
+    found: list[Stretch] = []
+    for utterance in utterances:
+        for stretch, confidence in stretches(utterance):
+            index = max(0, bisect_right(starts, stretch.start) - 1)
+            while index < len(speech) and speech[index].start < stretch.end:
+                start = max(stretch.start, speech[index].start)
+                end = min(stretch.end, speech[index].end)
+                if end > start:
+                    found.append((TimeSpan(start, end), confidence))
+                index += 1
+    return tuple(found)
+
+
+def right_share(speech: Sequence[TimeSpan], found: Iterable[Stretch], window: TimeSpan) -> float | None:
+    """Expected share of the speech in ``window`` that was heard right; None without speech there.
+
+    The words' mean confidence over the time they account for, 0 over the rest.
+    """
+    spoken_s = sum(span.duration_s for span in clip(speech, window))
+    if not spoken_s:
+        return None
+    return min(1.0, sum(confidence * span.overlap_s(window) for span, confidence in found) / spoken_s)
+
+
+def worst_share(
+    speech: Sequence[TimeSpan], found: Sequence[Stretch], window: TimeSpan, *, length_s: float
+) -> float:
+    """The least expected share heard right of any ``length_s`` seconds of the speech in ``window``, pauses not
+    counted; 1 where there is less speech than that."""
+    pieces = _pieces(clip(speech, window), [(s, c) for s, c in found if s.overlap_s(window) > 0])
+    ends = list(accumulate(seconds for seconds, _ in pieces))
+    right = [0.0, *accumulate(seconds * confidence for seconds, confidence in pieces)]
+    if not pieces or ends[-1] < length_s:
+        return 1.0
+
+    def right_until(time_s: float) -> float:
+        index = bisect_right(ends, time_s)
+        if index == len(pieces):
+            return right[-1]
+        begin = ends[index] - pieces[index][0]
+        return right[index] + (time_s - begin) * pieces[index][1]
+
+    # The mean over a moving window of a step function is least where one of its edges is at a step.
+    starts = {0.0, *ends, *(end - length_s for end in ends)}
+    return min(
+        (right_until(start + length_s) - right_until(start)) / length_s
+        for start in starts
+        if 0 <= start <= ends[-1] - length_s
+    )
+
+
+def _pieces(speech: Sequence[TimeSpan], found: Sequence[Stretch]) -> list[tuple[float, float]]:
+    """``(seconds, confidence)`` of the speech from its start to its end, 0 where nothing was heard."""
+    pieces: list[tuple[float, float]] = []
+    index = 0
+    ordered = sorted(found)
+    for span in speech:
+        at = span.start
+        while index < len(ordered) and ordered[index][0].end <= span.start:
+            index += 1
+        while index < len(ordered) and ordered[index][0].start < span.end:
+            stretch, confidence = ordered[index]
+            start, end = max(stretch.start, at), min(stretch.end, span.end)
+            if start > at:
+                pieces.append((start - at, 0.0))
+            if end > start:
+                pieces.append((end - start, confidence))
+                at = end
+            if stretch.end > span.end:
+                break
+            index += 1
+        if span.end > at:
+            pieces.append((span.end - at, 0.0))
+    return pieces

@@ -1,0 +1,109 @@
+"""Where a phrase may have been said although it was not recognised.
+
+A word that was probably heard right is what was said; a doubtful one may have been another. So a phrase may stand
+wherever it agrees with all that was surely heard: syllable by syllable (word by word in Latin script) the same
+sound, a sound that is somewhat alike under a word that is not sure, or any sound under one that is doubtful.
+
+Guarantee: pure; without doubtful words nothing is found.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from qa_service.domain.text import fold, is_han
+from qa_service.pinyin import sound_key, syllables
+from rules.matching import PLACEHOLDER, TurnText
+
+_WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
+"""Finals that pinyin writes without their vowel: 九 is jiou."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A syllable or a Latin word of a turn: folded characters ``[start, end)``, how they sound, how sure that
+    is."""
+
+    sound: str
+    start: int
+    end: int
+    confidence: float
+
+
+def may_be_said(
+    phrases: Iterable[str], text: TurnText, *, doubt: float, alike: float
+) -> Iterator[tuple[str, int, int]]:
+    """``(phrase, start, end)``: places of folded text where a phrase may have been said; words of a confidence
+    below
+    ``alike`` may have been another that sounds alike, below ``doubt`` any other."""
+    units = tuple(_units(text.text, text.syllables, text.confidences))
+    unsure = [unit.confidence < alike for unit in units]
+    if not any(unsure):
+        return
+    for phrase in phrases:
+        sounds = _sounds(phrase)
+        for first in range(len(units) - len(sounds) + 1 if sounds else 0):
+            if any(unsure[first : first + len(sounds)]) and _agree(
+                units[first : first + len(sounds)], sounds, doubt, alike
+            ):
+                yield phrase, units[first].start, units[first + len(sounds) - 1].end
+
+
+def _agree(units: Sequence[_Unit], sounds: Sequence[str], doubt: float, alike: float) -> bool:
+    """Whether nothing surely heard contradicts the phrase and half of it was heard; a rhyme is half heard."""
+    found = 0.0
+    for unit, sound in zip(units, sounds, strict=True):
+        if unit.sound == sound:
+            found += 1
+        elif unit.confidence < alike and rhyme(unit.sound, sound):
+            found += 0.5
+        elif unit.confidence >= doubt:
+            return False
+    return found >= len(sounds) / 2
+
+
+def rhyme(one: str, other: str) -> bool:
+    """Syllables with the same final, which carries most of what is heard of a syllable in noise."""
+    return _final(one) == _final(other) != ""
+
+
+@lru_cache(maxsize=4096)
+def _final(sound: str) -> str:
+    """What rhymes of a syllable, its final without the glide; none of what is no syllable (a digit, a Latin
+    word)."""
+    if not sound.islower():
+        return ""
+    for glide, vowel in (("yu", "v"), ("yi", "i"), ("y", "i"), ("wu", "u"), ("w", "u")):
+        if sound.startswith(glide):
+            sound = vowel + sound[len(glide) :]
+            break
+    final = sound.lstrip("bpmfdtnlgkhjqxzcsr")
+    if final in _WRITTEN_SHORT:
+        return _WRITTEN_SHORT[final]
+    return final[1:] if len(final) > 1 and final[0] in "iuv" and final[1] in "aeiou" else final
+
+
+@lru_cache(maxsize=8192)
+def _sounds(phrase: str) -> tuple[str, ...]:
+    """The phrase's units; none for one with placeholders, which may stand for anything."""
+    if PLACEHOLDER.search(phrase):
+        return ()
+    text = fold(phrase).text
+    return tuple(unit.sound for unit in _units(text, syllables(text), (1.0,) * len(text)))
+
+
+def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[_Unit]:
+    start = 0
+    while start < len(text):
+        end = start + 1
+        if text[start] == " ":
+            start = end
+            continue
+        if is_han(text[start]) or text[start].isdigit():
+            sound = sound_key(sounds[start])
+        else:
+            while end < len(text) and not (text[end] == " " or is_han(text[end]) or text[end].isdigit()):
+                end += 1
+            sound = text[start:end].upper()  # no syllable, even where it is spelled like one
+        yield _Unit(sound, start, end, min(confidences[start:end]))
+        start = end

@@ -1,0 +1,101 @@
+"""What recognised words account for of somebody's speech."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa_service.domain.conversation import Utterance, Word
+from qa_service.domain.hearing import heard, placed_words, right_share, stretches, worst_share
+from qa_service.domain.timeline import TimeSpan, total_s
+from tests.builders import utterance
+
+WHOLE = TimeSpan(0, 100)
+
+
+def of(*words: tuple[float, float, float]) -> Utterance:
+    """An utterance of one-character words ``(start, end, confidence)``."""
+    said = tuple(Word("好", start, end, confidence) for start, end, confidence in words)
+    whole = utterance("好" * len(words), words[0][0], words[-1][1])
+    return replace(whole, words=said)
+
+
+@st.composite
+def spoken(draw: st.DrawFn) -> Utterance:
+    edges = sorted(draw(st.lists(st.floats(0, 60), min_size=2, max_size=12, unique=True)))
+    confidences = draw(st.lists(st.floats(0, 1), min_size=len(edges) - 1, max_size=len(edges) - 1))
+    return of(*((a, b, c) for (a, b), c in zip(pairwise(edges), confidences, strict=True)))
+
+
+def test_words_account_for_the_pauses_between_them_and_little_around() -> None:
+    found = stretches(of((1.0, 1.2, 0.9), (1.4, 1.6, 0.5), (3.0, 3.2, 0.7)))
+    assert [(round(s.start, 2), round(s.end, 2), c) for s, c in found] == [
+        (0.7, 1.3, 0.9),
+        (1.3, 1.9, 0.5),
+        (2.7, 3.5, 0.7),
+    ]
+
+
+def test_a_word_that_took_a_pause_or_lost_words_lies_at_its_end() -> None:
+    said = of((0.0, 0.2, 0.9), (0.2, 0.4, 0.9), (0.4, 5.0, 0.9), (5.0, 5.2, 0.9))
+    assert [round(s.start, 2) for s, _ in stretches(said)] == [-0.3, 0.2, 4.1, 5.0]
+    assert [w.end for w in placed_words(said)] == [0.2, 0.4, 5.2]
+
+
+def test_words_without_times_are_one_stretch() -> None:
+    bare = replace(utterance("您好", 2.0, 3.0, confidence=0.75), words=(), word_offsets=())
+    assert stretches(bare) == ((TimeSpan(2.0, 3.0), 0.75),)
+    assert placed_words(bare) == ()
+
+
+def test_speech_without_words_is_not_heard() -> None:
+    speech = (TimeSpan(0, 2), TimeSpan(10, 12))
+    found = heard(speech, [of((0.0, 0.5, 0.8), (0.5, 1.0, 0.8), (1.0, 1.5, 0.8), (1.5, 2.0, 0.8))])
+    assert right_share(speech, found, WHOLE) == pytest.approx(0.4)
+    assert right_share(speech, found, TimeSpan(0, 5)) == pytest.approx(0.8)
+    assert right_share(speech, found, TimeSpan(9, 20)) == 0
+    assert right_share(speech, found, TimeSpan(4, 6)) is None
+
+
+def test_the_worst_place_skips_pauses() -> None:
+    speech = (TimeSpan(0, 2), TimeSpan(10, 12))
+    found = ((TimeSpan(0, 2), 0.9), (TimeSpan(10, 11), 0.4), (TimeSpan(11, 12), 0.8))
+    assert worst_share(speech, found, WHOLE, length_s=1.0) == pytest.approx(0.4)
+    assert worst_share(speech, found, WHOLE, length_s=2.0) == pytest.approx(0.6)
+    assert worst_share(speech, found, WHOLE, length_s=3.0) == pytest.approx((0.9 + 0.4 + 0.8) / 3)
+    assert worst_share(speech, found, WHOLE, length_s=5.0) == 1.0  # so much was not said at all
+    assert worst_share(speech, found, TimeSpan(0, 5), length_s=1.0) == pytest.approx(0.9)
+    assert worst_share((*speech, TimeSpan(20, 21)), found, WHOLE, length_s=1.0) == 0
+
+
+@given(spoken())
+def test_stretches_are_disjoint_and_in_order(said: Utterance) -> None:
+    found = [span for span, _ in stretches(said)]
+    assert all(a.end <= b.start + 1e-9 for a, b in pairwise(found))
+
+
+@given(spoken(), st.floats(0, 50), st.floats(0.1, 50))
+def test_a_share_is_no_more_than_the_surest_word_and_no_less_than_the_worst_place(
+    said: Utterance, start: float, length_s: float
+) -> None:
+    speech, window = (TimeSpan(said.start, said.end),), TimeSpan(start, start + length_s)
+    found = heard(speech, [said])
+    share = right_share(speech, found, window)
+    if share is not None:
+        assert -1e-9 <= share <= max(w.confidence for w in said.words) + 1e-9
+        spoken_s = total_s([TimeSpan(max(said.start, start), min(said.end, start + length_s))])
+        whole = worst_share(speech, found, window, length_s=spoken_s * 0.999)
+        assert worst_share(speech, found, window, length_s=spoken_s / 7) <= whole + 0.01
+
+
+@given(spoken(), st.integers(0, 10), st.floats(0, 1))
+def test_a_surer_word_never_lowers_the_share(said: Utterance, index: int, confidence: float) -> None:
+    index %= len(said.words)
+    words = list(said.words)
+    words[index] = replace(words[index], confidence=max(confidence, words[index].confidence))
+    surer = replace(said, words=tuple(words))
+    speech = (TimeSpan(said.start, said.end),)
+    shares = [right_share(speech, heard(speech, [u]), WHOLE) or 0.0 for u in (said, surer)]
+    assert shares[0] <= shares[1] + 1e-9

@@ -1,0 +1,82 @@
+"""Where a phrase may have been misheard."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.cases import dialogue
+from rules.matching import turn_texts
+from rules.nearly import may_be_said, rhyme
+
+DOUBT, ALIKE = 0.6, 0.65
+
+
+def places(text: str, confidences: list[float], *phrases: str, language: str = "zh") -> list[str]:
+    """What was heard where a phrase may have been said."""
+    (turn,) = turn_texts(dialogue(f"agent 0-9: {text}", language=language))
+    turn = replace(turn, confidences=tuple(confidences))
+    return [turn.text[start:end] for _, start, end in may_be_said(phrases, turn, doubt=DOUBT, alike=ALIKE)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("jian", "yan", True),
+        ("jiu", "dou", True),
+        ("wei", "hui", True),
+        ("zai", "sai", True),
+        ("zai", "zao", False),
+        ("yuan", "xuan", True),
+        ("BYE", "ye", False),
+        ("8", "8", False),
+        ("a", "ba", True),
+    ],
+)
+def test_rhymes(one: str, other: str, expected: bool) -> None:
+    assert rhyme(one, other) is rhyme(other, one) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "confidences", "expected"),
+    [
+        ("愉快再延", [0.9, 0.9, 0.9, 0.62], ["再延"]),
+        ("愉快再延", [0.9, 0.9, 0.9, 0.66], []),
+        ("愉快再头", [0.9, 0.9, 0.9, 0.59], ["再头"]),
+        ("愉快再头", [0.9, 0.9, 0.9, 0.6], []),
+        ("愉快头头", [0.9, 0.9, 0.1, 0.1], []),  # nothing of it was heard
+        ("愉快赛言", [0.9, 0.9, 0.62, 0.62], ["赛言"]),
+        ("再", [0.1], []),
+        ("愉快再见", [0.9, 0.9, 0.1, 0.1], ["再见"]),
+    ],
+)
+def test_goodbye(text: str, confidences: list[float], expected: list[str]) -> None:
+    assert places(text, confidences, "再见") == expected
+
+
+def test_latin_words_are_whole() -> None:
+    heard = [0.9] * 5 + [0.5] * 4
+    assert places("good boy", heard[1:], "good bye", language="en") == ["good boy"]
+    assert places("good boy", heard[1:], "good") == []
+    assert places("goods boy", heard, "good bye", language="en") == []
+
+
+def test_phrases_with_placeholders_may_stand_for_anything() -> None:
+    assert places("工号八", [0.1, 0.1, 0.1], "工号{digits:1-2}") == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("您好再见工号谢"), st.sampled_from([0.65, 0.8, 1.0])), min_size=1))
+def test_what_was_surely_heard_was_said(heard: list[tuple[str, float]]) -> None:
+    assert places("".join(c for c, _ in heard), [c for _, c in heard], "再见", "您好", "工号是") == []
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("再见在线延头"), st.floats(0, 1)), min_size=2, max_size=8),
+    st.integers(0, 7),
+    st.floats(0, 1),
+)
+def test_more_doubt_never_rules_a_place_out(heard: list[tuple[str, float]], index: int, lower: float) -> None:
+    text, confidences = "".join(c for c, _ in heard), [c for _, c in heard]
+    doubted = [min(c, lower) if i == index else c for i, c in enumerate(confidences)]
+    assert set(places(text, confidences, "再见")) <= set(places(text, doubted, "再见"))
