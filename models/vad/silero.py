@@ -1,18 +1,19 @@
 """Silero VAD v6 (ONNX, shipped inside faster-whisper), streamed.
 
 Guarantee: memory does not grow with the recording; the network's state is carried from block to block, so the
-result equals one pass over the whole channel.
+result equals one pass over the whole channel. What keeps its pitch is taken out again: hold music and tones.
 """
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.vad.regions import RegionOptions, regions, without_leakage
+from models.vad.steady import SteadyOptions, without_steady
 from qa_service.domain.conversation import EngineRun
 from qa_service.domain.timeline import TimeSpan, total_s
 from qa_service.errors import EngineError
@@ -34,13 +35,16 @@ REVISION = "silero_vad_v6:4cbf549b8326f60f"
 class SileroVad:
     """Implements ``VoiceActivityDetector``."""
 
-    def __init__(self, *, options: RegionOptions | None = None) -> None:
+    def __init__(self, *, options: RegionOptions | None = None, steady: SteadyOptions | None = None) -> None:
         self._options = options or RegionOptions()
+        self._steady = steady or SteadyOptions()
 
     @property
     def run(self) -> EngineRun:
         front_end = {"target_db": TARGET_DB, "speech_floor_db": SPEECH_FLOOR_DB, "dither": DITHER}
-        options = tuple((n, str(v)) for n, v in sorted({**asdict(self._options), **front_end}.items()))
+        options = tuple(
+            (n, str(v)) for n, v in sorted({**asdict(self._options), **asdict(self._steady), **front_end}.items())
+        )
         return EngineRun("vad", "silero", "silero-vad-v6", REVISION, "cpu", options)
 
     @cached_property
@@ -61,7 +65,16 @@ class SileroVad:
         cleaned = without_leakage(raw, levels, frame_s=frame_s, options=self._options)
         activities = []
         for channel in range(audio.channels):
-            spans = regions(cleaned[channel], frame_s=frame_s, duration_s=audio.duration_s, options=self._options)
+            found = regions(cleaned[channel], frame_s=frame_s, duration_s=audio.duration_s, options=self._options)
+            spans = without_steady(
+                found,
+                probabilities=cleaned[channel],
+                frame_s=frame_s,
+                read=partial(audio.read, channel),
+                rate_hz=audio.sample_rate_hz,
+                duration_s=audio.duration_s,
+                options=self._steady,
+            )
             activities.append(SpeechActivity(channel, spans, _level(levels[channel], spans, frame_s)))
         return tuple(activities)
 
