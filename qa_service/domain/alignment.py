@@ -5,13 +5,14 @@ recognisers invent words in silence and music, and an invented 「谢谢」 must
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 
 from qa_service.domain.conversation import (
     Conversation,
     EngineRun,
+    SegmentDoubt,
     SpeakerRole,
     SpeakerSpeech,
     TextOverlay,
@@ -22,7 +23,7 @@ from qa_service.domain.conversation import (
 )
 from qa_service.domain.numbers.finder import find_numbers
 from qa_service.domain.text import spoken_units
-from qa_service.domain.timeline import TimeSpan, intersection, union
+from qa_service.domain.timeline import TimeSpan, hull, intersection, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,28 @@ def build_conversation(
         overlap_measurable=overlap_measurable,
         provenance=tuple(provenance),
         role_probability=role_probability,
+        segments=tuple(_doubts(transcripts)),
     )
+
+
+def _doubts(transcripts: Sequence[Transcript]) -> Iterator[SegmentDoubt]:
+    for transcript in transcripts:
+        for segment in transcript.segments:
+            heard = [TimeSpan(word.start, word.end) for word in segment.words]
+            span = segment.span or (hull(heard) if heard else TimeSpan(0.0, 0.0))
+            yield SegmentDoubt(
+                channel=transcript.channel,
+                speaker=transcript.speaker,
+                start=span.start,
+                end=span.end,
+                words=len(segment.words),
+                average_log_probability=segment.average_log_probability,
+                no_speech_probability=segment.no_speech_probability,
+                compression_ratio=segment.compression_ratio,
+                temperature=segment.temperature,
+                attempt=segment.attempt,
+                struck=segment.struck,
+            )
 
 
 def _doubted(

@@ -50,6 +50,8 @@ class Segment:
     """One decoding window's output: the recogniser's own doubts apply to all of its words.
 
     ``language``: what it was decoded in; empty: the transcript's.
+    ``attempt``: how many ways of decoding were tried before. ``span``: from the window's first speech to its last.
+    ``struck``: which guard took its words, or their confidence; None: none did.
     """
 
     words: tuple[Word, ...]
@@ -58,6 +60,9 @@ class Segment:
     compression_ratio: float
     temperature: float
     language: str = ""
+    attempt: int = 0
+    span: TimeSpan | None = None
+    struck: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,23 @@ class SpeakerSpeech:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentDoubt:
+    """How sure the recogniser was of one decoding window, for people and for statistics: rules do not read it."""
+
+    channel: int
+    speaker: int
+    start: float
+    end: float
+    words: int
+    average_log_probability: float
+    no_speech_probability: float
+    compression_ratio: float
+    temperature: float
+    attempt: int = 0
+    struck: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """One recording, heard.
 
@@ -190,6 +212,7 @@ class Conversation:
     overlap_measurable: bool
     provenance: tuple[EngineRun, ...] = field(default=())
     role_probability: float | None = None
+    segments: tuple[SegmentDoubt, ...] = ()
 
     @property
     def channels(self) -> int:

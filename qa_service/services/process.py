@@ -35,7 +35,7 @@ from qa_service.ports import (
 from qa_service.services.keys import stage_key
 
 # Raised whenever the same words and speech spans would be assembled into another conversation.
-ASSEMBLY_REVISION = 4
+ASSEMBLY_REVISION = 5
 
 
 FROM_CUES = "script cues"

@@ -15,6 +15,7 @@ from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import (
     Conversation,
     EngineRun,
+    SegmentDoubt,
     SpeakerRole,
     SpeakerSpeech,
     TextOverlay,
@@ -76,6 +77,15 @@ conversations = st.builds(
     role_source=words,
     overlap_measurable=st.booleans(),
     provenance=some(st.builds(EngineRun, words, words, words, words, words, pairs)),
+    segments=some(
+        st.builds(
+            SegmentDoubt,
+            *(counts, counts, numbers, numbers, counts),
+            *(numbers, numbers, numbers, numbers),
+            attempt=counts,
+            struck=st.none() | words,
+        )
+    ),
 )
 metrics = st.builds(
     ConversationMetrics,

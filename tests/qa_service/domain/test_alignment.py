@@ -326,3 +326,22 @@ def test_roles_come_from_the_metadata_or_stay_unknown(
     channels: int, agent_channel: int | None, roles: tuple[SpeakerRole, ...]
 ) -> None:
     assert roles_of(channels, agent_channel) == roles
+
+
+def test_the_recognisers_doubts_are_kept() -> None:
+    """Those of a window whose words were struck, too."""
+    heard = transcript(words("您好", 1.0))
+    struck = replace(
+        heard.segments[0],
+        words=(),
+        no_speech_probability=0.8,
+        attempt=2,
+        span=TimeSpan(5.0, 7.0),
+        struck="no speech",
+    )
+    call = align([speech(AGENT, (1.0, 2.0))], replace(heard, segments=(*heard.segments, struck)))
+    first, second = call.segments
+    assert (first.channel, first.start, first.end, first.words, first.struck) == (0, 1.0, 1.5, 2, None)
+    assert (first.average_log_probability, first.no_speech_probability) == (-0.25, 0.01)
+    assert (second.start, second.end, second.words, second.struck) == (5.0, 7.0, 0, "no speech")
+    assert (second.no_speech_probability, second.attempt) == (0.8, 2)
