@@ -23,6 +23,7 @@ from typing import TypeVar
 import numpy as np
 
 from models.asr.confidence import RAW, ConfidenceScaling
+from models.asr.guards import GUARDS_REVISION, GuardOptions, guarded
 from models.asr.languages import LanguageOptions, by_language, dominant, stretches, told_by
 from models.asr.packing import PackingOptions, Window, pack, place
 from models.asr.runtime import (
@@ -87,6 +88,7 @@ class WhisperOptions:
     switching: LanguageOptions = field(default_factory=LanguageOptions)
     scale_confidence: bool = True
     packing: PackingOptions = field(default_factory=PackingOptions)
+    guards: GuardOptions = field(default_factory=GuardOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class WhisperRecogniser:
             "attempts": ATTEMPTS,
             "pipeline": PIPELINE_REVISION,
             "confidence": self._scaling.revision,
+            "guards_revision": GUARDS_REVISION,
         }
         model = self._runtime.model
         return EngineRun(
@@ -170,11 +173,15 @@ class WhisperRecogniser:
                 Transcript(
                     speaker.channel,
                     languages[index],
-                    tuple(
-                        heard[job].segment
-                        for heard, done in ((first, jobs), (second, again))
-                        for job in done
-                        if (job.call, job.speaker) == (index, number) and heard[job].segment.words
+                    guarded(
+                        [
+                            heard[job].segment
+                            for heard, done in ((first, jobs), (second, again))
+                            for job in done
+                            if (job.call, job.speaker) == (index, number) and heard[job].segment.words
+                        ],
+                        language=languages[index],
+                        options=self._options.guards,
                     ),
                     speaker.speaker,
                 )
@@ -367,7 +374,8 @@ class WhisperRecogniser:
     def _hear(self, part: Sequence[_Prepared], *, language: str) -> list[_Heard]:
         encodings = self._encodings(part)
         windows = [window.job.window for window in part]
-        decoded = self._best(encodings, language, self._frames(windows[0]))
+        best = self._best(encodings, language, self._frames(windows[0]))
+        decoded, attempts = [text for text, _ in best], [attempt for _, attempt in best]
         said = [i for i, text in enumerate(decoded) if text.tokens and not self._rejected(text, language)]
         aligned = self._runtime.align(
             [encodings[i] for i in said],
@@ -376,9 +384,14 @@ class WhisperRecogniser:
             frames=[min(ceil(windows[i].duration_s / FRAME_S), MAX_FRAMES) for i in said],
         )
         words = dict(zip(said, aligned, strict=True))
-        return [self._heard(window, decoded[i], words.get(i, ()), language) for i, window in enumerate(windows)]
+        return [
+            self._heard(window, decoded[i], attempts[i], words.get(i, ()), language)
+            for i, window in enumerate(windows)
+        ]
 
-    def _heard(self, window: Window, decoded: Decoded, words: Sequence[Word], language: str) -> _Heard:
+    def _heard(
+        self, window: Window, decoded: Decoded, attempt: int, words: Sequence[Word], language: str
+    ) -> _Heard:
         if self._invented(words, decoded):
             words = [replace(word, confidence=0.0) for word in words]
         words = self._scaling(words, language=language, log_probability=decoded.average_log_probability)
@@ -390,12 +403,14 @@ class WhisperRecogniser:
             compression_ratio=compression_ratio(decoded.text),
             temperature=0.0,
             language=language,
+            attempt=attempt,
+            span=TimeSpan(window.pieces[0].span.start, window.pieces[-1].span.end),
         )
         return _Heard(segment, frozenset(index for index, word in placed if fold(word.text).text))
 
-    def _best(self, encodings: Sequence[Encoded], language: str, frames: int) -> list[Decoded]:
+    def _best(self, encodings: Sequence[Encoded], language: str, frames: int) -> list[tuple[Decoded, int]]:
         """Of each window the first good result of ``ATTEMPTS``, or the most probable one that does not repeat
-        itself."""
+        itself; and which attempt that was."""
         tried: list[list[Decoded]] = [[] for _ in encodings]
         doubtful = list(range(len(encodings)))
         for attempt in ATTEMPTS:
@@ -412,7 +427,8 @@ class WhisperRecogniser:
             for i, result in zip(doubtful, results, strict=True):
                 tried[i].append(result)
             doubtful = [i for i in doubtful if self._doubtful(tried[i][-1])]
-        return [self._pick(results) for results in tried]
+        picked = [self._pick(results) for results in tried]
+        return [(text, results.index(text)) for text, results in zip(picked, tried, strict=True)]
 
     def _pick(self, tried: Sequence[Decoded]) -> Decoded:
         if not self._doubtful(tried[-1]):
