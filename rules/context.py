@@ -43,11 +43,11 @@ class Recognition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    convict_confidence: float = 0.6
+    convict_confidence: float = 0.75
     accept_confidence: float = 0.3
     require_coverage: float = 0.75
     forbid_coverage: float = 0.4
-    place_coverage: float = 0.55
+    place_coverage: float = 0.6
     place_s: PositiveFloat = 2.0
     doubt_confidence: float = 0.6
     alike_confidence: float = 0.65

@@ -13,10 +13,14 @@ from functools import lru_cache
 
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.matching import PLACEHOLDER, TurnText
+from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER, TurnText
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
 """Finals that pinyin writes without their vowel: 九 is jiou."""
+
+
+_DIGIT = "#"
+_DIGITS = frozenset(map(sound_key, DIGIT_SOUNDS)) | set(DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def _agree(units: Sequence[_Unit], sounds: Sequence[str], doubt: float, alike: f
     """Whether nothing surely heard contradicts the phrase and half of it was heard; a rhyme is half heard."""
     found = 0.0
     for unit, sound in zip(units, sounds, strict=True):
-        if unit.sound == sound:
+        if unit.sound == sound or (sound == _DIGIT and unit.sound in _DIGITS):
             found += 1
         elif unit.confidence < alike and rhyme(unit.sound, sound):
             found += 0.5
@@ -85,11 +89,18 @@ def _final(sound: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _sounds(phrase: str) -> tuple[str, ...]:
-    """The phrase's units; none for one with placeholders, which may stand for anything."""
-    if PLACEHOLDER.search(phrase):
-        return ()
-    text = fold(phrase).text
-    return tuple(unit.sound for unit in _units(text, syllables(text), (1.0,) * len(text)))
+    """The phrase's units; a number is one digit (the others may be misheard), ``{any:…}`` nothing.
+
+    None of a phrase of one unit: nothing of it would have to be heard.
+    """
+    pieces = PLACEHOLDER.split(phrase)
+    sounds: list[str] = []
+    for literal, kind in zip(pieces[::4], [*pieces[1::4], ""], strict=True):
+        text = fold(literal).text
+        sounds.extend(unit.sound for unit in _units(text, syllables(text), (1.0,) * len(text)))
+        if kind == "digits":
+            sounds.append(_DIGIT)
+    return tuple(sounds) if len(sounds) > 1 else ()
 
 
 def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[_Unit]:

@@ -137,6 +137,17 @@ def test_real_voices_on_one_channel_are_accused_of_nothing(mono_output: Path) ->
 # --- badly heard --------------------------------------------------------------------------------------------
 
 
+def test_a_misheard_greeting_is_not_a_missing_one(tmp_path: Path) -> None:
+    """In the noisy call on one channel the words of the greeting are misheard among well heard ones."""
+    samples, rate_hz = sf.read(corpus_dir() / "mandarin_synth" / "zh01n.stereo.flac", always_2d=True)
+    call = tmp_path / "zh01n.mono.flac"
+    sf.write(call, samples.mean(axis=1), rate_hz)
+    done = qa("score", call, "--format", "json", data=tmp_path / "data", timeout_s=900)
+    assert done.returncode == 0, done.stderr
+    (line,) = json_lines(done.stdout)
+    assert outcomes(line)["opening"] in ("met", "undetermined")
+
+
 def test_babble_at_10_db_accuses_nobody_falsely(tmp_path: Path) -> None:
     """Calls in which it did, before confidence was a probability: interruptions and closings."""
     names, folder = ("zh03", "zh07"), tmp_path / "calls"

@@ -62,8 +62,25 @@ def test_latin_words_are_whole() -> None:
     assert places("goods boy", heard, "good bye", language="en") == []
 
 
-def test_phrases_with_placeholders_may_stand_for_anything() -> None:
-    assert places("工号八", [0.1, 0.1, 0.1], "工号{digits:1-2}") == []
+@pytest.mark.parametrize(
+    ("text", "confidences", "expected"),
+    [
+        ("贝灵爱三位名服务", [0.86, 0.8, 0.83, 0.83, 0.9, 0.55, 0.47, 0.98], ["三位名服务"]),
+        ("贝灵爱三位名服务", [0.86, 0.8, 0.83, 0.83, 0.9, 0.75, 0.47, 0.98], []),
+        ("小王爱山位名服务", [0.86, 0.8, 0.83, 0.5, 0.9, 0.55, 0.47, 0.98], ["山位名服务"]),
+        ("小王爱他位名服务", [0.86, 0.8, 0.83, 0.83, 0.9, 0.55, 0.47, 0.98], []),
+    ],
+)
+def test_one_digit_is_left_of_a_number(text: str, confidences: list[float], expected: list[str]) -> None:
+    assert places(text, confidences, "{digits:3-8}为您服务") == expected
+
+
+def test_a_phrase_of_one_unit_may_stand_nowhere() -> None:
+    assert places("五头", [0.5, 0.5], "{digits:3-8}", "无", "bye") == []
+
+
+def test_what_may_be_anything_takes_no_place() -> None:
+    assert places("您好在头", [0.9, 0.9, 0.9, 0.5], "再{any:0-3}见") == ["在头"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("您好再见工号谢"), st.sampled_from([0.65, 0.8, 1.0])), min_size=1))
