@@ -163,11 +163,21 @@ class Diarizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RoleCue:
+    """Words that tell who somebody is: of the speaker's folded text, the characters ``[start, end)``."""
+
+    speaker: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoleAttribution:
-    """Roles of a channel's speakers, in order, and how probable they are together, in [0, 1]."""
+    """Roles of a call's speakers, in order, how probable they are together, in [0, 1], and what tells them."""
 
     roles: tuple[SpeakerRole, ...]
     probability: float
+    cues: tuple[RoleCue, ...] = ()
 
 
 class RoleAttributor(Protocol):

@@ -94,6 +94,57 @@ def test_where_the_text_does_not_tell_nobody_has_a_role(said: tuple[str, ...]) -
     assert found.probability <= 0.5
 
 
+@pytest.mark.parametrize(
+    ("language", "agent", "customer"),
+    [
+        ("zh", "喂。什么事。不知道，你自己看。", "你的工号是多少？我要记一下您的工号，叫什么名字。请问您贵姓？"),
+        ("zh", "你爱投诉投诉去，我没空。", "你公号多少？麻烦你报一下。"),
+        ("zh", "说。不行。那是你的事。", "你好，麻烦您帮我登记一下，请您尽快联系，祝您生活愉快。"),
+        ("zh", "喂。你有完没完，挂了。", "你好，请问是客服中心吗？麻烦您核实一下，不好意思打扰您。"),
+        (
+            "en",
+            "Yeah, what do you want?",
+            "What is your agent number, please? Your employee number? May I speak to someone?",
+        ),
+        ("en", "Nope. Can't do that.", "Thank you for your time. My name is John Smith. Have a good day."),
+    ],
+)
+def test_a_rude_agent_beside_a_polite_customer_is_unknown_rather_than_wrong(
+    language: str, agent: str, customer: str
+) -> None:
+    """Who hardly greets says nothing that tells, and asking for a staff number is no staff's way to speak."""
+    assert roles(agent, customer, language=language) == (UNKNOWN, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("agent", "customer", "told"),
+    [
+        ("您好，工号8023，请问您贵姓，请稍等。", "对。", False),
+        ("您好，工号8023，请问您贵姓，请稍等。", "对，我姓王。", True),
+        ("您好，工号8023，请问您贵姓，请稍等。祝您生活愉快。", "对。", True),
+        ("对。", "我想问，怎么收费，我的手机号。", False),
+        ("对。请稍等。", "我想问，怎么收费，我的手机号。", True),
+    ],
+)
+def test_where_only_one_speaks_like_who_they_are_more_is_needed(agent: str, customer: str, told: bool) -> None:
+    assert roles(agent, customer) == ((AGENT, CUSTOMER) if told else (UNKNOWN, UNKNOWN))
+
+
+@given(
+    st.lists(st.sampled_from(phrases(CUES._tables["zh"].agent)), max_size=6),
+    st.lists(st.sampled_from(phrases(CUES._tables["zh"].customer)), max_size=6),
+    st.booleans(),
+)
+def test_more_evidence_is_never_less_sure(agent: list[str], customer: list[str], of_agent: bool) -> None:
+    """Of one that is told, whatever is added on their side."""
+    more = "为您登记" if of_agent else "帮我退"
+    before = attribute("，".join(agent), "，".join(customer))
+    after = attribute("，".join([*agent, more * of_agent]), "，".join([*customer, more * (not of_agent)]))
+    if before.roles == (AGENT, CUSTOMER):
+        assert after.roles == before.roles
+        assert after.probability >= before.probability
+
+
 def test_an_unknown_language_tells_nothing() -> None:
     assert roles(GREETING, QUESTION, language="fr") == (UNKNOWN, UNKNOWN)
 
@@ -125,7 +176,8 @@ def test_the_threshold_decides() -> None:
     assert 0.5 < probability < 0.9
     assert attribute(*faint).roles == (UNKNOWN, UNKNOWN)
     bold = ScriptCues(options=CueOptions(min_probability=0.6))
-    assert attribute(*faint, cues=bold) == RoleAttribution((AGENT, CUSTOMER), probability)
+    found = attribute(*faint, cues=bold)
+    assert (found.roles, found.probability) == ((AGENT, CUSTOMER), probability)
 
 
 @given(st.permutations([GREETING, QUESTION, "通话将被录音，请按一，请按零"]))
@@ -148,3 +200,24 @@ def test_the_run_changes_with_its_options() -> None:
     other = ScriptCues(options=CueOptions(min_probability=0.8))
     assert other.run != CUES.run
     assert (CUES.run.stage, CUES.run.model, len(CUES.run.revision)) == ("roles", "en,zh", 16)
+
+
+@pytest.mark.parametrize(
+    ("language", "agent", "customer", "expected"),
+    [
+        ("zh", "喂，您好，工号八零二三。", "对，我姓王。", [(0, "工号"), (1, "我姓")]),
+        ("zh", "您好，请捎等。", "我想问一下。", [(0, "请捎等"), (1, "我想问"), (1, "我想")]),  # by its sound
+        ("en", "Well, how may I help you?", "My account is locked.", [(0, "how may i help"), (1, "my account")]),
+    ],
+)
+def test_the_words_that_tell_are_named(
+    language: str, agent: str, customer: str, expected: list[tuple[int, str]]
+) -> None:
+    cues = ScriptCues(options=CueOptions(min_probability=0.5))
+    said = [overlay(text) for text in (agent, customer)]
+    found = cues.attribute(said, language).cues
+    assert [(cue.speaker, said[cue.speaker].folded[cue.start : cue.end]) for cue in found] == expected
+
+
+def test_where_nobody_has_a_role_nothing_tells() -> None:
+    assert attribute("嗯", "嗯").cues == ()
