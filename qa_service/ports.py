@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from qa_service.domain.call import CallMetadata, RawFormat, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
+from qa_service.domain.faults import ChannelInspection
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import RuleResult
 from qa_service.domain.scoring import Evaluation, Scorecard
@@ -120,8 +121,23 @@ class VoiceActivityDetector(Protocol):
     @property
     def run(self) -> EngineRun: ...
 
-    def detect(self, audio: DecodedAudio) -> tuple[SpeechActivity, ...]:
-        """Speech of every channel, in channel order. Speech leaking from the other channel is not speech."""
+    def detect(
+        self, audio: DecodedAudio, *, leaked: Sequence[Sequence[TimeSpan]] = ()
+    ) -> tuple[SpeechActivity, ...]:
+        """Speech of every channel, in channel order. Speech leaking from the other channel is not speech.
+
+        Args:
+            leaked: of each channel, when it is known to hold nothing but the other side's voice.
+        """
+        ...
+
+
+class ChannelInspector(Protocol):
+    @property
+    def run(self) -> EngineRun: ...
+
+    def inspect(self, audio: DecodedAudio) -> ChannelInspection:
+        """What is wrong with the channels, as far as the samples tell."""
         ...
 
 
@@ -151,13 +167,19 @@ class Diarizer(Protocol):
     def run(self) -> EngineRun: ...
 
     def speakers(
-        self, audio: DecodedAudio, activities: Sequence[SpeechActivity], *, expected: int | None
+        self,
+        audio: DecodedAudio,
+        activities: Sequence[SpeechActivity],
+        *,
+        expected: int | None,
+        shared: bool = False,
     ) -> tuple[SpeechActivity, ...]:
         """Who speaks when. Separate channels are their speakers; a channel that several share is taken apart.
 
         Args:
             activities: speech of every channel.
             expected: how many people speak, when it is known.
+            shared: whether the channels hold the same mixture.
         """
         ...
 

@@ -107,8 +107,12 @@ class Context:
     def whole(self) -> TimeSpan:
         return TimeSpan(0.0, max(self.conversation.duration_s, 0.0))
 
-    def role_known(self, role: SpeakerRole | None) -> bool:
-        return role is None or self.conversation.roles_known
+    def doubt(self, *roles: SpeakerRole | None) -> str | None:
+        """Why it cannot be told what any of ``roles`` (None: all of them) did or did not do; None: it can."""
+        if not self.conversation.roles_known and any(roles):
+            return "role_unknown"
+        unheard = self.conversation.unheard_roles
+        return "channel_dead" if unheard and (None in roles or unheard & set(roles)) else None
 
     def utterances(self, role: SpeakerRole | None) -> tuple[Utterance, ...]:
         return self.conversation.utterances if role is None else self.conversation.spoken_by(role)

@@ -89,7 +89,9 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
     assert rule.for_each is not None
     anchors = rule.for_each.anchors(context.at(Position.TRIGGER))
     if anchors is None:
-        return _undetermined(result, "role_unknown", ())
+        return _undetermined(
+            result, "role_unknown" if not context.conversation.roles_known else "channel_dead", ()
+        )
     broken: list[Evidence] = []
     doubtful: list[Evidence] = []
     kept: list[Evidence] = []

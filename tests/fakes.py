@@ -20,11 +20,12 @@ from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
+from qa_service.domain.faults import ChannelInspection, ChannelSignal
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
 from qa_service.domain.timeline import TimeSpan, hull
-from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, SpeechActivity, SpokenCall
+from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, RoleCue, SpeechActivity, SpokenCall
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
@@ -70,18 +71,38 @@ class FakeDecoder:
             self.open.remove(content)
 
 
+class FakeInspector:
+    """Implements ``ChannelInspector``: nothing is wrong, until somebody sets what is."""
+
+    def __init__(self) -> None:
+        self.model = "ears"
+        self.inspection: ChannelInspection | None = None
+
+    @property
+    def run(self) -> EngineRun:
+        return EngineRun("channels", "fake", self.model, "1", "cpu")
+
+    def inspect(self, audio: DecodedAudio) -> ChannelInspection:
+        sound = ChannelInspection(tuple(ChannelSignal(peak_dbfs=-10.0) for _ in range(audio.channels)))
+        return self.inspection or sound
+
+
 class FakeDetector:
     """Implements ``VoiceActivityDetector``: the channels speak one after the other, two seconds each."""
 
     def __init__(self) -> None:
         self.options: tuple[tuple[str, str], ...] = (("threshold", "0.5"),)
+        self.leaked: list[tuple[tuple[TimeSpan, ...], ...]] = []
 
     @property
     def run(self) -> EngineRun:
         return EngineRun("vad", "fake", "vad", "1", "cpu", self.options)
 
-    def detect(self, audio: DecodedAudio) -> tuple[SpeechActivity, ...]:
+    def detect(
+        self, audio: DecodedAudio, *, leaked: Sequence[Sequence[TimeSpan]] = ()
+    ) -> tuple[SpeechActivity, ...]:
         assert isinstance(audio, FakeAudio)
+        self.leaked.append(tuple(tuple(spans) for spans in leaked))
         return tuple(
             SpeechActivity(channel, (), None)
             if audio.content == SILENT
@@ -143,12 +164,17 @@ class FakeDiarizer:
         return EngineRun("diarization", "fake", self.model, "1", "cpu")
 
     def speakers(
-        self, audio: DecodedAudio, activities: Sequence[SpeechActivity], *, expected: int | None
+        self,
+        audio: DecodedAudio,
+        activities: Sequence[SpeechActivity],
+        *,
+        expected: int | None,
+        shared: bool = False,
     ) -> tuple[SpeechActivity, ...]:
         self.expected.append(expected)
-        if len(activities) > 1:
+        if len(activities) > 1 and not shared:
             return tuple(activities)
-        (speech,) = activities
+        speech = activities[0]
         whole = hull(speech.spans)
         halves = (TimeSpan(whole.start, whole.middle), TimeSpan(whole.middle, whole.end))
         return tuple(replace(speech, spans=(half,), speaker=i) for i, half in enumerate(halves))
@@ -159,6 +185,8 @@ class FakeAttributor:
 
     def __init__(self) -> None:
         self.roles: tuple[SpeakerRole, ...] = ()
+        self.probability = 0.97
+        self.places: list[tuple[int, int, int]] = [(0, 0, 1), (1, 0, 1)]
 
     @property
     def run(self) -> EngineRun:
@@ -167,7 +195,8 @@ class FakeAttributor:
     def attribute(self, said: Sequence[TextOverlay], language: str) -> RoleAttribution:
         if len(self.roles) != len(said):
             return RoleAttribution((SpeakerRole.UNKNOWN,) * len(said), 0.5)
-        return RoleAttribution(self.roles, 0.97)
+        cues = tuple(RoleCue(*place) for place in self.places)
+        return RoleAttribution(self.roles, self.probability, cues)
 
 
 class FakeAnnotator:
@@ -217,6 +246,7 @@ class Workplace:
         self.folder = folder
         self.blobs = LocalBlobStore(folder / "blobs")
         self.decoder = FakeDecoder()
+        self.inspector = FakeInspector()
         self.detector = FakeDetector()
         self.diarizer = FakeDiarizer()
         self.transcriber = FakeTranscriber()
@@ -243,6 +273,7 @@ class Workplace:
             units=self.database.unit_of_work,
             blobs=self.blobs,
             decoder=self.decoder,
+            inspector=self.inspector,
             detector=self.detector,
             diarizer=self.diarizer,
             transcriber=self.transcriber,

@@ -4,6 +4,7 @@ from functools import cached_property, lru_cache
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
+from models.channels.inspector import SignalInspector
 from models.registry import diarizer, transcriber
 from models.roles.cues import CueOptions, ScriptCues
 from models.text.normalise import PinyinAnnotator
@@ -67,6 +68,7 @@ class Container:
                 ),
                 channel_map=settings.channel_map,
             ),
+            inspector=SignalInspector(),
             detector=SileroVad(),
             transcriber=transcriber(
                 settings.asr_engine,

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, SpeakerRole
+from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.results import Outcome, RuleResult, Severity
 from qa_service.ports import StoredEvaluation
 from worker.scoring import Failed, Scored
@@ -98,9 +99,48 @@ def result_table(answers: Sequence[Scored | Failed]) -> Table:
             clock(answer.conversation.conversation.duration_s),
             score_text(answer.evaluation),
             _lines([_broken(r) for r in results if r.outcome is Outcome.NOT_MET and r.same_event_as is None]),
-            _lines(_doubts([r for r in results if r.outcome is Outcome.UNDETERMINED and r.needs_a_person])),
+            _lines(
+                [
+                    *(Text(fault_text(fault), "yellow") for fault in answer.conversation.conversation.faults),
+                    *_doubts([r for r in results if r.outcome is Outcome.UNDETERMINED and r.needs_a_person]),
+                ]
+            ),
         )
     return table
+
+
+_FAULTS = {
+    FaultKind.SAME_AUDIO: "same audio on both channels",
+    FaultKind.CROSS_TALK: "cross-talk",
+    FaultKind.SWAPPED: "channels look swapped",
+    FaultKind.DEAD: "no signal",
+    FaultKind.CLIPPING: "clipping",
+    FaultKind.LOW_LEVEL: "very low level",
+}
+
+
+def fault_text(fault: ChannelFault) -> str:
+    """``cross-talk on channel 1 (-9.8 dB)``: what it is, where, and how much."""
+    where = "" if fault.channel is None else f" on channel {fault.channel}"
+    if fault.value is None:
+        return f"{_FAULTS[fault.kind]}{where}"
+    unit = next((unit for unit in ("dbfs", "db") if fault.measure.endswith(unit)), None)
+    much = (
+        f"{fault.value:.1%}"
+        if unit is None
+        else f"{fault.value:.1f} {unit.replace('db', 'dB').replace('fs', 'FS')}"
+    )
+    return f"{_FAULTS[fault.kind]}{where} ({much})"
+
+
+def _where(fault: ChannelFault) -> str:
+    """The words, or the times, that show it."""
+    if fault.quotes:
+        return " " + " ".join(
+            f"{clock(span.start)}「{printable(quote)}」"
+            for span, quote in zip(fault.spans, fault.quotes, strict=True)
+        )
+    return "".join(f" {clock(span.start)}" for span in fault.spans)
 
 
 def agent_name(metadata: CallMetadata) -> str:
@@ -148,6 +188,8 @@ def show_call(
         Text(f"  coverage {card.coverage:.0%}  pack {evaluation.pack}"),
         sep="",
     )
+    for fault in conversation.faults:
+        target.print(Text(f"  {fault_text(fault)}{_where(fault)}", "yellow"))
     for section in card.sections:
         value = "–" if section.score is None else f"{section.score:.0f}"
         target.print(Text(f"  {section.title} {value}" + (" (fatal)" if section.fatal else ""), "dim"))

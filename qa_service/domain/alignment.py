@@ -21,6 +21,7 @@ from qa_service.domain.conversation import (
     Utterance,
     Word,
 )
+from qa_service.domain.faults import ChannelFault
 from qa_service.domain.numbers.finder import find_numbers
 from qa_service.domain.text import spoken_units
 from qa_service.domain.timeline import TimeSpan, hull, intersection, union
@@ -52,6 +53,7 @@ def build_conversation(
     options: AlignmentOptions,
     role_probability: float | None = None,
     respelled: Callable[[str], tuple[str, tuple[tuple[int, int], ...]]] = lambda text: (text, ()),
+    faults: Sequence[ChannelFault] = (),
 ) -> Conversation:
     """Assemble the conversation of a recording from what was heard of each speaker."""
     words_of = {(t.channel, t.speaker): [w for s in t.segments for w in s.words] for t in transcripts}
@@ -97,6 +99,7 @@ def build_conversation(
         provenance=tuple(provenance),
         role_probability=role_probability,
         segments=tuple(_doubts(transcripts)),
+        faults=tuple(faults),
     )
 
 

@@ -7,6 +7,7 @@ not from the recogniser), what was recognised with what confidence, and what pro
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.numbers.entity import SpokenNumber
 from qa_service.domain.timeline import TimeSpan, union
 
@@ -201,6 +202,7 @@ class Conversation:
     ``role_source`` says where the roles come from (metadata, site default, script cues, unknown);
     ``role_probability`` how sure the attribution is where they were inferred, None where they were told.
     ``overlap_measurable``: whether it can be told who talked over whom, as on separate channels.
+    ``faults``: what is wrong with the channels it was heard on.
     """
 
     duration_s: float
@@ -213,6 +215,7 @@ class Conversation:
     provenance: tuple[EngineRun, ...] = field(default=())
     role_probability: float | None = None
     segments: tuple[SegmentDoubt, ...] = ()
+    faults: tuple[ChannelFault, ...] = field(default=())
 
     @property
     def channels(self) -> int:
@@ -242,3 +245,9 @@ class Conversation:
     @property
     def roles_known(self) -> bool:
         return all(speaker.role is not SpeakerRole.UNKNOWN for speaker in self.speech)
+
+    @property
+    def unheard_roles(self) -> frozenset[SpeakerRole]:
+        """Who was recorded on a channel without any signal: what they said, and when, nobody knows."""
+        dead = {fault.channel for fault in self.faults if fault.kind is FaultKind.DEAD}
+        return frozenset(speaker.role for speaker in self.speech if speaker.channel in dead)

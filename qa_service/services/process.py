@@ -13,9 +13,17 @@ from pathlib import Path
 
 import structlog
 
-from qa_service.domain.alignment import AlignmentOptions, build_conversation, roles_of
+from qa_service.domain.alignment import AlignmentOptions, build_conversation
 from qa_service.domain.call import CallMetadata, Recording
-from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, SpeakerSpeech, Transcript
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerSpeech, Transcript
+from qa_service.domain.faults import (
+    ChannelFault,
+    FaultKind,
+    FaultOptions,
+    channel_faults,
+    hold_one_mixture,
+    leaked,
+)
 from qa_service.domain.text import hot_word_fault
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
@@ -23,6 +31,7 @@ from qa_service.ports import (
     AudioDecoder,
     AudioSource,
     BlobStore,
+    ChannelInspector,
     Diarizer,
     RoleAttributor,
     SpokenCall,
@@ -32,24 +41,14 @@ from qa_service.ports import (
     UnitOfWorkFactory,
     VoiceActivityDetector,
 )
+from qa_service.services.casting import Casting
 from qa_service.services.keys import stage_key
 
 # Raised whenever the same words and speech spans would be assembled into another conversation.
-ASSEMBLY_REVISION = 5
+ASSEMBLY_REVISION = 6
 
-
-FROM_CUES = "script cues"
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cast:
-    """Who is who: a role for each speaker, and how that is known."""
-
-    roles: tuple[SpeakerRole, ...]
-    source: str
-    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,14 @@ class PreparedCall:
     metadata: CallMetadata
     key: str
     spoken: SpokenCall
+    faults: tuple[ChannelFault, ...]
     files: ExitStack
     prepare_s: float
+
+    @property
+    def separate(self) -> bool:
+        """Whether each of two channels is a speaker."""
+        return _are_separate(self.spoken)
 
     @property
     def duration_s(self) -> float:
@@ -75,7 +80,7 @@ class PreparedCall:
 
 
 class HearRecording:
-    """Decode → voice activity → speakers → words → roles → conversation."""
+    """Decode → channels → voice activity → speakers → words → roles → conversation."""
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class HearRecording:
         units: UnitOfWorkFactory,
         blobs: BlobStore,
         decoder: AudioDecoder,
+        inspector: ChannelInspector,
         detector: VoiceActivityDetector,
         diarizer: Diarizer,
         transcriber: Transcriber,
@@ -92,10 +98,12 @@ class HearRecording:
         language: str | None,
         agent_channel: int | None,
         hot_words: tuple[str, ...] = (),
+        faults: FaultOptions | None = None,
     ) -> None:
         self._units = units
         self._blobs = blobs
         self._decoder = decoder
+        self._inspector = inspector
         self._detector = detector
         self._diarizer = diarizer
         self._transcriber = transcriber
@@ -105,20 +113,31 @@ class HearRecording:
         self._language = language
         self._agent_channel = agent_channel
         self._hot_words = hot_words
+        self._faults = faults or FaultOptions()
+        self._casting = Casting(attributor=attributor, annotator=annotator)
 
     @property
     def engines(self) -> tuple[EngineRun, ...]:
         """What hears, stage by stage. Raises EngineError when a model is missing."""
-        return self._detector.run, self._diarizer.run, self._transcriber.run, self._attributor.run
+        return (
+            self._inspector.run,
+            self._detector.run,
+            self._diarizer.run,
+            self._transcriber.run,
+            self._attributor.run,
+        )
 
     def key(self, recording: Recording, metadata: CallMetadata) -> str:
         return stage_key(
             "speech",
             revision=ASSEMBLY_REVISION,
             recording=recording.sha256,
+            channels=self._inspector.run,
+            faults=self._faults,
             vad=self._detector.run,
             diarization=self._diarizer.run,
             roles=self._attributor.run,
+            casting=self._casting.options,
             speakers=metadata.speakers,
             asr=self._transcriber.run,
             text=self._annotator.revision,
@@ -190,15 +209,29 @@ class HearRecording:
             paths = files.enter_context(self._local_paths(recording))
             source = AudioSource(paths, metadata.channel_map, metadata.raw_format)
             audio = files.enter_context(self._decoder.decode(source))
-            activities = self._detector.detect(audio)
+            inspection = self._inspector.inspect(audio)
+            activities = self._detector.detect(
+                audio, leaked=leaked(inspection, duration_s=audio.duration_s, options=self._faults)
+            )
             if not any(total_s(activity.spans) for activity in activities):
                 raise InputError(
                     "silent_audio", "no speech on any channel: check the recorder", recording=recording.id
                 )
-            speakers = self._diarizer.speakers(audio, activities, expected=metadata.speakers)
+            speakers = self._diarizer.speakers(
+                audio,
+                activities,
+                expected=metadata.speakers,
+                shared=hold_one_mixture(inspection, self._faults),
+            )
             spoken = SpokenCall(audio, speakers, self._language_of(metadata))
+            faults = channel_faults(
+                inspection,
+                speech_dbfs=[activity.level_dbfs for activity in activities],
+                separate=_are_separate(spoken),
+                options=self._faults,
+            )
             spent_s = time.monotonic() - started
-            return PreparedCall(recording, metadata, key, spoken, files.pop_all(), spent_s)
+            return PreparedCall(recording, metadata, key, spoken, faults, files.pop_all(), spent_s)
 
     def recognise(self, calls: Sequence[PreparedCall]) -> Generator[StoredConversation | Exception, None, None]:
         """Of each call its conversation, stored, or what went wrong with it, in order; closes the calls."""
@@ -253,7 +286,7 @@ class HearRecording:
     def _stored(self, key: str, metadata: CallMetadata) -> StoredConversation | None:
         with self._units() as unit:
             stored = unit.conversations.by_key(key)
-        if stored is None or stored.conversation.channels != 2:
+        if stored is None or stored.conversation.channels != 2 or _overruled(stored.conversation):
             return stored
         # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
         role_source = self._role_source(metadata)
@@ -261,8 +294,15 @@ class HearRecording:
 
     def _assemble(self, call: PreparedCall, transcripts: Sequence[Transcript]) -> Conversation:
         audio, speakers = call.spoken.audio, call.spoken.speakers
-        separate = len({s.channel for s in speakers}) == audio.channels == 2
-        cast = self._told(call.metadata) if separate else self._inferred(transcripts)
+        cast = (
+            self._casting.told(
+                transcripts,
+                self._agent_channel_of(call.metadata),
+                source=self._role_source(call.metadata),
+            )
+            if call.separate
+            else self._casting.heard(transcripts)
+        )
         words = self._hot_words_of(call.metadata)
         conversation = build_conversation(
             duration_s=audio.duration_s,
@@ -277,10 +317,13 @@ class HearRecording:
             respelled=lambda text: self._annotator.respelled(text, words),
             role_source=cast.source,
             role_probability=cast.probability,
-            overlap_measurable=separate,
+            overlap_measurable=call.separate,
+            faults=(*call.faults, *cast.faults),
             provenance=(
+                self._inspector.run,
                 self._detector.run,
-                *(() if separate else (self._diarizer.run, self._attributor.run)),
+                *(() if call.separate else (self._diarizer.run,)),
+                self._attributor.run,
                 self._transcriber.run,
             ),
             options=self._alignment,
@@ -293,26 +336,6 @@ class HearRecording:
                 recording=call.recording.id,
             )
         return conversation
-
-    def _told(self, metadata: CallMetadata) -> _Cast:
-        """Roles of separate channels: somebody says which one the agent is on."""
-        return _Cast(roles_of(2, self._agent_channel_of(metadata)), self._role_source(metadata))
-
-    def _inferred(self, transcripts: Sequence[Transcript]) -> _Cast:
-        """Roles of speakers on one channel, from what they say."""
-        said = [
-            self._annotator.overlay(
-                self._annotator.simplified(
-                    "\n".join("".join(word.text for word in s.words) for s in transcript.segments),
-                    transcript.language,
-                )
-            )
-            for transcript in transcripts
-        ]
-        found = self._attributor.attribute(said, transcripts[0].language)
-        if SpeakerRole.AGENT not in found.roles:
-            return _Cast(found.roles, "unknown", found.probability)
-        return _Cast(found.roles, FROM_CUES, found.probability)
 
     @contextmanager
     def _local_paths(self, recording: Recording) -> Iterator[tuple[Path, ...]]:
@@ -334,3 +357,12 @@ class HearRecording:
         if self._agent_channel_of(metadata) is None:
             return "unknown"
         return "site default" if metadata.agent_channel is None else "metadata"
+
+
+def _are_separate(spoken: SpokenCall) -> bool:
+    return len({speaker.channel for speaker in spoken.speakers}) == spoken.audio.channels == 2
+
+
+def _overruled(conversation: Conversation) -> bool:
+    """Whether the words contradict the roles that were told."""
+    return any(fault.kind is FaultKind.SWAPPED for fault in conversation.faults)

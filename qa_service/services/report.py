@@ -7,6 +7,7 @@ from math import isinf
 from typing import Any
 
 from qa_service.domain.conversation import Conversation, EngineRun
+from qa_service.domain.faults import ChannelFault
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.numbers.entity import SpokenNumber
 from qa_service.domain.results import Evidence, RuleResult
@@ -49,6 +50,7 @@ def scored(
                 }
                 for u in conversation.utterances
             ],
+            "faults": [_fault(fault) for fault in conversation.faults],
         },
         "metrics": _metrics(evaluation.metrics),
         "results": [_result(result) for result in evaluation.results],
@@ -87,6 +89,17 @@ def _number(number: SpokenNumber) -> dict[str, Any]:
 
 def _ms(seconds: float) -> float:
     return round(seconds, 3)
+
+
+def _fault(fault: ChannelFault) -> dict[str, Any]:
+    return {
+        "kind": fault.kind.value,
+        "channel": fault.channel,
+        "measure": fault.measure,
+        "value": None if fault.value is None else round(fault.value, 4),
+        "spans": [{"start": _ms(span.start), "end": _ms(span.end)} for span in fault.spans],
+        "quotes": list(fault.quotes),
+    }
 
 
 def _metrics(metrics: ConversationMetrics) -> dict[str, Any]:

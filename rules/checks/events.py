@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import re2
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
-from qa_service.domain.metrics import Interruption
+from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
@@ -31,10 +31,19 @@ class SilenceCheck(Check):
     source: Literal["silence", "hold", "wait"] = "wait"
 
     def evaluate(self, context: Context) -> Verdict:
-        found = self.anchors(context)
+        if doubt := self._doubt(context):
+            return unknown(doubt)
+        found = self._waits(context)
         return Verdict(True, tuple(a.evidence for a in found)) if found else FALSE
 
-    def anchors(self, context: Context) -> tuple[Anchor, ...]:
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        return None if self._doubt(context) else self._waits(context)
+
+    def _doubt(self, context: Context) -> str | None:
+        """Where one side is not heard, nobody knows when nobody spoke; a telephony hold is told."""
+        return None if self.source == "hold" else context.doubt(None)
+
+    def _waits(self, context: Context) -> tuple[Anchor, ...]:
         metrics = context.metrics
         spans: list[TimeSpan] = []
         if self.source in ("silence", "wait"):
@@ -56,8 +65,8 @@ class InterruptionCheck(Check):
     role: RoleName = "agent"
 
     def evaluate(self, context: Context) -> Verdict:
-        if not context.conversation.roles_known:
-            return unknown("role_unknown")
+        if doubt := context.doubt(*ROLES):
+            return unknown(doubt)
         own = [i for i in context.metrics.interruptions if role_of(self.role) in (None, i.role)]
         if not context.metrics.interruptions_measurable:
             return unknown("overlap_not_measurable", tuple(_interruption_evidence(i, context) for i in own))
@@ -105,8 +114,8 @@ class DigitsCheck(Check):
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
-        if not context.role_known(role):
-            return unknown("role_unknown")
+        if doubt := context.doubt(role):
+            return unknown(doubt)
         window = context.window(self.scope, role)
         if window is None:
             return FALSE

@@ -27,6 +27,8 @@ METRICS: Final[dict[str, Callable[[ConversationMetrics, RoleMetrics | None], flo
     "longest_monologue_s": lambda _, r: r.longest_monologue.duration_s if r and r.longest_monologue else None,
 }
 
+OF_BOTH: Final = frozenset(("overlap_s", "dead_air_s", "closing_silence_s", "turn_count", "longest_monologue_s"))
+"""Metrics that need both sides of the call, whichever role they are of."""
 
 NUMBERS: Final = ("ring_count", "agent_channel", "speakers")
 VALUES: Final[dict[str, tuple[str, ...]]] = {
@@ -59,8 +61,9 @@ class MetricCheck(Check):
 
     def evaluate(self, context: Context) -> Verdict:
         role = SpeakerRole(self.role) if self.role else None
-        if not context.role_known(role):
-            return unknown("role_unknown")
+        needed = [*([role] if role else []), *([None] if self.name in OF_BOTH else [])]
+        if doubt := context.doubt(*needed):
+            return unknown(doubt)
         value = METRICS[self.name](context.metrics, context.metrics.of(role) if role else None)
         if value is None:
             return unknown("metric_unknown")

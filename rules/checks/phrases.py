@@ -117,11 +117,12 @@ class PhraseCheck(Check):
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
-        if not context.role_known(role):
-            return unknown("role_unknown")
+        doubt = context.doubt(role)
+        if doubt and role is not None:
+            return unknown(doubt)
         window = context.window(self.scope, role)
         if window is None:
-            return self._nothing_said(context)
+            return unknown(doubt) if doubt else self._nothing_said(context)
         sure, doubtful = self._hits(context)
         if len(sure) >= self.times:
             return Verdict(True, tuple(hit_evidence(h, context) for h in sure))
@@ -130,6 +131,8 @@ class PhraseCheck(Check):
                 self._doubt(doubtful),
                 tuple(hit_evidence(h, context) for h in (*sure, *doubtful)),
             )
+        if doubt:
+            return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
         inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
         edge = inside[-1:] if self.scope.from_end else inside[:1]
         absent = tuple(utterance_evidence(u, "not said here") for u in edge)
@@ -164,7 +167,8 @@ class PhraseCheck(Check):
 
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """One anchor an utterance that contains a hit."""
-        if not context.role_known(role_of(self.role)):
+        role = role_of(self.role)
+        if role is not None and context.doubt(role):
             return None
         if context.window(self.scope, role_of(self.role)) is None:
             return ()

@@ -1,6 +1,7 @@
 """What people read: what broke and where, what needs a look, and never markup out of a file name."""
 
 import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,15 @@ from rich.console import Console
 
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation
+from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.metrics import MetricOptions, measure
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
+from qa_service.domain.timeline import TimeSpan
 from qa_service.ports import StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from tests.builders import AGENT, CUSTOMER, conversation, utterance
-from worker.render import call_name, clock, printable, result_table, show_call
+from worker.render import call_name, clock, fault_text, printable, result_table, show_call
 from worker.scoring import Failed, Scored
 
 
@@ -216,3 +219,40 @@ def test_a_call_with_a_withheld_score() -> None:
     stored = replace(stored, evaluation=replace(stored.evaluation, coverage=0.0))
     lines = call(stored).splitlines()
     assert lines[1:3] == ["score withheld  coverage 0%  pack service-zh", "  开场部分 –"]
+
+
+FAULTS = (
+    ChannelFault(FaultKind.CROSS_TALK, 1, -9.81, (TimeSpan(14.0, 15.0), TimeSpan(65.0, 70.0))),
+    ChannelFault(FaultKind.SWAPPED, None, 0.996, (TimeSpan(1.0, 2.0),), ("工号[b]",)),
+    ChannelFault(FaultKind.DEAD, 0),
+    ChannelFault(FaultKind.LOW_LEVEL, 0, -52.04),
+    ChannelFault(FaultKind.CLIPPING, 0, 0.0321),
+    ChannelFault(FaultKind.SAME_AUDIO, None, 0.99),
+)
+
+
+def test_faults_of_the_channels_need_a_look() -> None:
+    answer = scored(evaluation(FINE))
+    heard = replace(answer.conversation, conversation=replace(CALL, faults=FAULTS))
+    text = table(replace(answer, conversation=heard))
+    for line in (
+        "cross-talk on channel 1 (-9.8 dB)",
+        "channels look swapped (99.6%)",
+        "no signal on channel 0",
+        "very low level on channel 0 (-52.0 dBFS)",
+        "clipping on channel 0 (3.2%)",
+        "same audio on both channels (99.0%)",
+    ):
+        assert line in re.sub(r"[\s│]+", " ", text)
+
+
+def test_a_call_with_faults_says_where_to_listen() -> None:
+    lines = call(evaluation(FINE), replace(CALL, faults=FAULTS)).splitlines()
+    assert lines[2:4] == [
+        "  cross-talk on channel 1 (-9.8 dB) 00:14 01:05",
+        "  channels look swapped (99.6%) 00:01「工号[b]」",
+    ]
+
+
+def test_every_kind_of_fault_has_words() -> None:
+    assert all(fault_text(ChannelFault(kind, 0, -1.0)) for kind in FaultKind)

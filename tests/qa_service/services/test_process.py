@@ -8,7 +8,9 @@ import pytest
 from qa_service.db.rows import ConversationRow, EngineRunRow
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.call import CallMetadata
-from qa_service.domain.conversation import EngineRun, SpeakerRole
+from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole
+from qa_service.domain.faults import ChannelFault, ChannelInspection, ChannelSignal, FaultKind
+from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError, NotFoundError
 from qa_service.services.process import HearRecording
 from tests.fakes import DURATION_S, HUMMING, SILENT, Workplace
@@ -23,7 +25,7 @@ def test_a_heard_recording_is_not_heard_again(workplace: Workplace) -> None:
     assert workplace.hear.hear(recording, NOTHING) == first
     assert workplace.decoder.decoded == workplace.transcriber.heard == [b"call"]
     assert workplace.count(ConversationRow) == 1
-    assert workplace.count(EngineRunRow) == 2
+    assert workplace.count(EngineRunRow) == 4
 
 
 def test_what_is_heard(workplace: Workplace) -> None:
@@ -33,7 +35,13 @@ def test_what_is_heard(workplace: Workplace) -> None:
         (SpeakerRole.AGENT, 0, "您好"),
         (SpeakerRole.CUSTOMER, 1, "您好"),
     ]
-    assert heard.provenance == (workplace.detector.run, workplace.transcriber.run)
+    assert heard.provenance == (
+        workplace.inspector.run,
+        workplace.detector.run,
+        workplace.attributor.run,
+        workplace.transcriber.run,
+    )
+    assert heard.faults == ()
     with workplace.database.unit_of_work() as unit:
         stored = unit.recordings.get(recording.id)
     assert (stored.duration_s, stored.channels) == (DURATION_S, 2)
@@ -53,6 +61,8 @@ def test_every_changed_engine_or_option_is_heard_again(workplace: Workplace) -> 
     workplace.decoder.channel_map = (1, 2)
     hear_again(workplace.hear)
     workplace.diarizer.model = "other voices"
+    hear_again(workplace.hear)
+    workplace.inspector.model = "other ears"
     hear_again(workplace.hear)
     workplace.annotator.revision = "2"
     hear_again(workplace.hear)
@@ -155,10 +165,53 @@ def test_roles_on_one_channel_are_inferred_and_kept_with_their_probability(workp
             (SpeakerRole.CUSTOMER, 0),
             (SpeakerRole.AGENT, 1),
         ]
-        assert [run.stage for run in heard.provenance] == ["vad", "diarization", "roles", "asr"]
+        assert [run.stage for run in heard.provenance] == ["channels", "vad", "diarization", "roles", "asr"]
     assert len(workplace.transcriber.heard) == 1
     with workplace.database.unit_of_work() as unit:
         assert unit.recordings.get(recording.id).channels == 1
+
+
+SOUND = ChannelSignal(peak_dbfs=-10.0)
+
+
+def heard_with(workplace: Workplace, inspection: ChannelInspection) -> Conversation:
+    workplace.inspector.inspection = inspection
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    workplace.hear.hear(recording, NOTHING)
+    return workplace.hear.hear(recording, NOTHING).conversation  # as it is stored
+
+
+def test_what_leaks_is_no_speech_and_a_fault(workplace: Workplace) -> None:
+    leak = ChannelSignal(peak_dbfs=-10.0, leaked=(TimeSpan(0.0, 2.0),), leakage_db=-9.0)
+    heard = heard_with(workplace, ChannelInspection((SOUND, leak)))
+    assert workplace.detector.leaked == [((), (TimeSpan(0.0, 2.0),))]
+    assert heard.faults == (ChannelFault(FaultKind.CROSS_TALK, 1, -9.0, (TimeSpan(0.0, 2.0),)),)
+
+
+def test_the_same_audio_on_both_is_taken_apart_and_told(workplace: Workplace) -> None:
+    heard = heard_with(workplace, ChannelInspection((SOUND, SOUND), explained_share=0.99))
+    assert (heard.channels, len(heard.speech), heard.overlap_measurable) == (1, 2, False)
+    assert heard.faults == (ChannelFault(FaultKind.SAME_AUDIO, None, 0.99),)
+
+
+def test_a_dead_channel_keeps_its_role(workplace: Workplace) -> None:
+    heard = heard_with(workplace, ChannelInspection((ChannelSignal(peak_dbfs=None), SOUND)))
+    assert heard.faults == (ChannelFault(FaultKind.DEAD, 0),)
+    assert heard.unheard_roles == {SpeakerRole.AGENT}
+
+
+@pytest.mark.parametrize("told", [None, 0])
+def test_swapped_channels_are_put_right_whoever_told_them(workplace: Workplace, told: int | None) -> None:
+    workplace.attributor.roles = (SpeakerRole.CUSTOMER, SpeakerRole.AGENT)
+    workplace.attributor.probability = 0.995
+    recording = workplace.ingest.receive(workplace.file("a.wav", b"call"), None).recording
+    for _ in range(2):  # from the store the second time, where nobody's telling counts any more
+        heard = workplace.hear.hear(recording, CallMetadata(agent_channel=told)).conversation
+        assert (heard.role_source, heard.role_probability) == ("script cues", 0.995)
+        assert [u.role for u in heard.utterances] == [SpeakerRole.CUSTOMER, SpeakerRole.AGENT]
+        assert [(f.kind, f.quotes) for f in heard.faults] == [(FaultKind.SWAPPED, ("您", "您"))]
+        assert heard.overlap_measurable
+    assert len(workplace.transcriber.heard) == 1
 
 
 def test_metadata_tells_how_many_speak(workplace: Workplace) -> None:
@@ -238,6 +291,7 @@ def test_engines_that_disagree_keep_the_first_result(workplace: Workplace) -> No
 
 def test_the_engines_are_known_before_any_audio(workplace: Workplace) -> None:
     assert workplace.hear.engines == (
+        EngineRun("channels", "fake", "ears", "1", "cpu"),
         EngineRun("vad", "fake", "vad", "1", "cpu", (("threshold", "0.5"),)),
         EngineRun("diarization", "fake", "voices", "1", "cpu"),
         EngineRun("asr", "fake", "tiny", "1", "cpu"),

@@ -8,17 +8,19 @@ from typing import Any
 
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, EngineRun
+from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.metrics import MetricOptions, measure
 from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
+from qa_service.domain.timeline import TimeSpan
 from qa_service.ports import StoredEvaluation
 from qa_service.services import report
 from tests.builders import AGENT, CUSTOMER, conversation, utterance
 
 KEYS: dict[str, set[str]] = {
     "recording": {"path", "second_path", "sha256", "duration_s", "channels"},
-    "conversation": {"language", "languages", "role_source", "role_probability", "utterances"},
+    "conversation": {"language", "languages", "role_source", "role_probability", "utterances", "faults"},
     "metrics": {
         *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
         *("longest_monologue_s", "level_dbfs", "silences", "interruptions", "hangup_side"),
@@ -118,6 +120,40 @@ def test_numbers_lie_on_the_text() -> None:
     )
     assert document["conversation"]["utterances"][0]["numbers"] == [
         {"span": [0, 7], "kind": "amount", "value": "3280", "unit": "CNY", "approximate": False}
+    ]
+
+
+def test_faults_say_what_they_measure() -> None:
+    faults = (
+        ChannelFault(FaultKind.CROSS_TALK, 1, -9.81234, (TimeSpan(1 / 3, 2.0),)),
+        ChannelFault(FaultKind.SWAPPED, None, 0.99567, (TimeSpan(1.0, 2.0),), ("工号",)),
+        ChannelFault(FaultKind.DEAD, 0),
+    )
+    document = report.scored(
+        path="a.wav",
+        second_path=None,
+        sha256="ab",
+        conversation=replace(call(), faults=faults),
+        evaluation=stored(),
+    )
+    assert document["conversation"]["faults"] == [
+        {
+            "kind": "cross_talk",
+            "channel": 1,
+            "measure": "leakage_db",
+            "value": -9.8123,
+            "spans": [{"start": 0.333, "end": 2.0}],
+            "quotes": [],
+        },
+        {
+            "kind": "swapped",
+            "channel": None,
+            "measure": "probability",
+            "value": 0.9957,
+            "spans": [{"start": 1.0, "end": 2.0}],
+            "quotes": ["工号"],
+        },
+        {"kind": "dead", "channel": 0, "measure": "peak_dbfs", "value": None, "spans": [], "quotes": []},
     ]
 
 

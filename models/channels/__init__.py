@@ -1,0 +1,1 @@
+"""Faults of channels: what a recorder or a line does to the sides of a call."""
