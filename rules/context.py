@@ -47,8 +47,8 @@ class Recognition(BaseModel):
     accept_confidence: float = 0.3
     require_coverage: float = 0.75
     forbid_coverage: float = 0.4
-    place_coverage: float = 0.6
-    place_s: PositiveFloat = 2.0
+    place_coverage: float = 0.4
+    place_s: PositiveFloat = 1.0
     doubt_confidence: float = 0.6
     alike_confidence: float = 0.65
 

@@ -128,7 +128,7 @@ def test_confidence_of_the_words(
     ("unheard_s", "required", "forbidden"),
     [
         (0.0, NOT_MET, MET),
-        (0.6, NOT_MET, MET),
+        (0.4, NOT_MET, MET),
         (2.0, UNDETERMINED, MET),
         (4.0, UNDETERMINED, MET),
         (20.0, UNDETERMINED, UNDETERMINED),
