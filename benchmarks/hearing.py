@@ -15,7 +15,8 @@ from benchmarks import truth
 from benchmarks.conditions import damaged
 from benchmarks.confidence import Pair, pairs_of
 from benchmarks.judging import CORPUS
-from models.asr.recogniser import WhisperOptions, WhisperRecogniser
+from models.asr.decoding import WhisperOptions
+from models.asr.recogniser import WhisperRecogniser
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
 from models.registry import whisper_runtime

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.asr.recogniser import ATTEMPTS, WhisperRecogniser, compression_ratio
+from models.asr.decoding import ATTEMPTS, compression_ratio
+from models.asr.recogniser import WhisperRecogniser
 from models.asr.runtime import Decoded, Decoding
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError

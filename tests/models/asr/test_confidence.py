@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from benchmarks.confidence import Pair, calibration_error, fitted, load, matrix, predicted
 from models.asr.confidence import RAW, ConfidenceScaling, Scale, ScaleTable, scaled, shipped_table
-from models.asr.recogniser import WhisperOptions, WhisperRecogniser
+from models.asr.decoding import WhisperOptions
+from models.asr.recogniser import WhisperRecogniser
 from models.weights import WHISPER_BASE
 from qa_service.domain.conversation import Word
 from tests.models.asr.fake_runtime import FakeRuntime

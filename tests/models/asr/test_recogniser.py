@@ -9,7 +9,8 @@ import pytest
 import soundfile as sf
 import soxr
 
-from models.asr.recogniser import WhisperOptions, WhisperRecogniser
+from models.asr.decoding import WhisperOptions
+from models.asr.recogniser import WhisperRecogniser
 from models.vad.silero import SileroVad
 from qa_service.domain.conversation import Transcript, Word
 from qa_service.domain.text import fold
