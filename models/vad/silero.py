@@ -4,14 +4,15 @@ Guarantee: memory does not grow with the recording; the network's state is carri
 result equals one pass over the whole channel. What keeps its pitch is taken out again: hold music and tones.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.vad.afresh import AfreshOptions, believed, unheard
 from models.vad.regions import RegionOptions, regions, without_leakage
 from models.vad.steady import SteadyOptions, without_steady
 from qa_service.domain.conversation import EngineRun
@@ -33,15 +34,36 @@ SPEECH_FLOOR_DB = -50.0
 FAINTEST_DB = -75.0
 FAINT_RANGE_DB = 20.0
 DITHER = 1e-3
+SOUNDING_RANGE_DB = 15.0  # hold music is about as loud as speech, the noise of a line is not
 REVISION = "silero_vad_v6:4cbf549b8326f60f"
+
+
+def _zeros(*shape: int) -> Callable[[], NDArray[np.float32]]:
+    return lambda: np.zeros(shape, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the network remembers; nothing at first. ``tail``: the samples before the next frame."""
+
+    h: NDArray[np.float32] = field(default_factory=_zeros(1, 1, 128))
+    c: NDArray[np.float32] = field(default_factory=_zeros(1, 1, 128))
+    tail: NDArray[np.float32] = field(default_factory=_zeros(CONTEXT))
 
 
 class SileroVad:
     """Implements ``VoiceActivityDetector``."""
 
-    def __init__(self, *, options: RegionOptions | None = None, steady: SteadyOptions | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        options: RegionOptions | None = None,
+        steady: SteadyOptions | None = None,
+        afresh: AfreshOptions | None = None,
+    ) -> None:
         self._options = options or RegionOptions()
         self._steady = steady or SteadyOptions()
+        self._afresh_options = afresh or AfreshOptions()
 
     @property
     def run(self) -> EngineRun:
@@ -51,9 +73,18 @@ class SileroVad:
             "dither": DITHER,
             "faintest_db": FAINTEST_DB,
             "faint_range_db": FAINT_RANGE_DB,
+            "sounding_range_db": SOUNDING_RANGE_DB,
         }
         options = tuple(
-            (n, str(v)) for n, v in sorted({**asdict(self._options), **asdict(self._steady), **front_end}.items())
+            (n, str(v))
+            for n, v in sorted(
+                {
+                    **asdict(self._options),
+                    **asdict(self._steady),
+                    **asdict(self._afresh_options),
+                    **front_end,
+                }.items()
+            )
         )
         return EngineRun("vad", "silero", "silero-vad-v6", REVISION, "cpu", options)
 
@@ -101,19 +132,41 @@ class SileroVad:
         levels_db = np.concatenate(levels)
         gain = _gain(levels_db)
         noise = np.random.default_rng(0)  # the same floor every time: the result is reproducible
-        h = np.zeros((1, 1, 128), dtype=np.float32)
-        c = np.zeros((1, 1, 128), dtype=np.float32)
-        tail = np.zeros(CONTEXT, dtype=np.float32)
-        probabilities = []
+        state = _State()
+        found = []
         for block in _blocks(audio, channel):
-            frames = block * gain + DITHER * noise.standard_normal(block.shape, dtype=np.float32)
-            context = np.concatenate([tail[None], frames[:-1, -CONTEXT:]])
-            tail = frames[-1, -CONTEXT:]
-            output, h, c = self._session.run(
-                None, {"input": np.concatenate([context, frames], axis=1), "h": h, "c": c}
-            )
-            probabilities.append(np.asarray(output, dtype=np.float32).reshape(-1))
-        return np.concatenate(probabilities), levels_db
+            probabilities, state = self._run(_front_end(block, gain, noise), state)
+            found.append(probabilities)
+        return self._afresh(audio, channel, np.concatenate(found), levels_db, gain), levels_db
+
+    def _afresh(
+        self,
+        audio: DecodedAudio,
+        channel: int,
+        probabilities: NDArray[np.float32],
+        levels_db: NDArray[np.float32],
+        gain: np.float32,
+    ) -> NDArray[np.float32]:
+        """What a network without a past hears where this one has long heard no speech."""
+        frame_s = FRAME / audio.sample_rate_hz
+        heard = np.zeros_like(probabilities)
+        loud_db = max(SPEECH_FLOOR_DB, TARGET_DB - 20 * np.log10(gain) - SOUNDING_RANGE_DB)
+        for first, last in unheard(
+            probabilities, levels_db > loud_db, frame_s=frame_s, options=self._afresh_options
+        ):
+            span = TimeSpan(first * frame_s, min(last * frame_s, audio.duration_s))
+            frames = _framed(audio.read(channel, span))
+            again, _ = self._run(_front_end(frames, gain, np.random.default_rng(0)), _State())
+            heard[first:last] = np.maximum(heard[first:last], again)
+        return believed(probabilities, heard, frame_s=frame_s, options=self._afresh_options)
+
+    def _run(self, frames: NDArray[np.float32], state: _State) -> tuple[NDArray[np.float32], _State]:
+        """Probabilities of successive frames, and the network's state after them."""
+        context = np.concatenate([state.tail[None], frames[:-1, -CONTEXT:]])
+        output, h, c = self._session.run(
+            None, {"input": np.concatenate([context, frames], axis=1), "h": state.h, "c": state.c}
+        )
+        return np.asarray(output, dtype=np.float32).reshape(-1), _State(h, c, frames[-1, -CONTEXT:])
 
 
 def _blocks(audio: DecodedAudio, channel: int) -> Iterator[NDArray[np.float32]]:
@@ -125,8 +178,16 @@ def _blocks(audio: DecodedAudio, channel: int) -> Iterator[NDArray[np.float32]]:
         start += block_s
         if not len(samples):
             return
-        padded: NDArray[np.float32] = np.pad(samples, (0, -len(samples) % FRAME))
-        yield padded.reshape(-1, FRAME)
+        yield _framed(samples)
+
+
+def _framed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded: NDArray[np.float32] = np.pad(samples, (0, -len(samples) % FRAME))
+    return padded.reshape(-1, FRAME)
+
+
+def _front_end(frames: NDArray[np.float32], gain: np.float32, noise: np.random.Generator) -> NDArray[np.float32]:
+    return frames * gain + np.float32(DITHER) * noise.standard_normal(frames.shape, dtype=np.float32)
 
 
 def _frame_levels(frames: NDArray[np.float32]) -> NDArray[np.float32]:
