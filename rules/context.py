@@ -43,7 +43,7 @@ class Recognition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    convict_confidence: float = 0.75
+    convict_confidence: float = 0.7
     accept_confidence: float = 0.3
     require_coverage: float = 0.75
     forbid_coverage: float = 0.4

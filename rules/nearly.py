@@ -18,7 +18,6 @@ from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER, TurnText
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
 """Finals that pinyin writes without their vowel: 九 is jiou."""
 
-
 _DIGIT = "#"
 _DIGITS = frozenset(map(sound_key, DIGIT_SOUNDS)) | set(DIGITS)
 
@@ -37,9 +36,10 @@ class _Unit:
 def may_be_said(
     phrases: Iterable[str], text: TurnText, *, doubt: float, alike: float
 ) -> Iterator[tuple[str, int, int]]:
-    """``(phrase, start, end)``: places of folded text where a phrase may have been said; words of a confidence
-    below
-    ``alike`` may have been another that sounds alike, below ``doubt`` any other."""
+    """``(phrase, start, end)``: places of folded text where a phrase may have been said.
+
+    A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
+    """
     units = tuple(_units(text.text, text.syllables, text.confidences))
     unsure = [unit.confidence < alike for unit in units]
     if not any(unsure):
@@ -73,8 +73,7 @@ def rhyme(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _final(sound: str) -> str:
-    """What rhymes of a syllable, its final without the glide; none of what is no syllable (a digit, a Latin
-    word)."""
+    """What rhymes of a syllable, its final without the glide; nothing of a digit or a Latin word."""
     if not sound.islower():
         return ""
     for glide, vowel in (("yu", "v"), ("yi", "i"), ("y", "i"), ("wu", "u"), ("w", "u")):

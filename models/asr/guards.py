@@ -22,7 +22,7 @@ from qa_service.domain.conversation import Segment, Word
 from qa_service.domain.text import fold, is_han
 
 # Raised whenever the guards would strike something else.
-GUARDS_REVISION = 1
+GUARDS_REVISION = 2
 
 _TABLE = Path(__file__).parent / "stock_phrases.yaml"
 _SENTENCE_ENDS = re.compile(r"[。！？，、…!?,;；.]+")
@@ -86,6 +86,8 @@ def _judged(segment: Segment, phrases: StockPhrases, options: GuardOptions) -> S
         return segment
     few = _units(fold(_text(segment.words)).text) <= options.few_units
     if _doubted(segment, options.no_speech, options.log_probability if few else options.many_log_probability):
+        return replace(segment, words=(), struck=NO_SPEECH)
+    if few and not any(word.confidence for word in segment.words):  # a hum is heard as «Mmm»
         return replace(segment, words=(), struck=NO_SPEECH)
     alone = "|".join(re.escape(fold(phrase).text) for phrase in phrases.alone)
     if (

@@ -45,7 +45,7 @@ def test_the_lines_have_the_contracts_keys(run: Run) -> None:
             assert all({"start", "end", "role", "quote"} <= evidence.keys() for evidence in one["evidence"])
         assert {"scorecard", "score", "coverage", "fatal"} <= line["evaluation"].keys()
         assert provenance["ruleset"].startswith("sha256:")
-        stages = ["vad", "diarization", "roles", "asr"] if mono else ["vad", "asr"]
+        stages = ["channels", "vad", *(["diarization"] if mono else []), "roles", "asr"]
         assert [engine["stage"] for engine in provenance["engines"]] == stages
 
 

@@ -1,5 +1,7 @@
 """What is struck as invented, and what is left alone because people say it."""
 
+from dataclasses import replace
+
 import pytest
 
 from models.asr.guards import (
@@ -10,7 +12,7 @@ from models.asr.guards import (
     _table,
     guarded,
 )
-from qa_service.domain.conversation import Segment
+from qa_service.domain.conversation import Segment, Word
 from tests.builders import words
 
 SURE = {"no_speech": 0.1, "log_probability": -0.2}
@@ -134,3 +136,11 @@ def test_a_guard_never_adds() -> None:
     empty = Segment((), -0.2, 0.9, 1.0, 0.0)
     assert guarded([empty], language="zh") == (empty,)
     assert guarded([], language="zh") == ()
+
+
+def test_a_hum_is_no_word() -> None:
+    """A window of few words, none of which was found in the sound by any way of decoding."""
+    hum = replace(segment("Mmm.", no_speech=0.2, log_probability=-1.3), words=(Word("Mmm.", 0.0, 0.02, 0.0),))
+    assert guarded([hum], language="en")[0].words == ()
+    heard = replace(hum, words=(Word("Mmm.", 0.0, 0.3, 0.4),))
+    assert guarded([heard], language="en")[0].words == heard.words
