@@ -1,6 +1,7 @@
 """Fixtures that more than one test folder needs. Engines and servers start on first use only."""
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -19,6 +20,11 @@ from tests.clocks import ManualClock
 # Where a change is about to land the examples are the same every time; everywhere else they explore.
 settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("tests")
+
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that: the tests that
+# interrupt a command would wait for it in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
 from qa_service.domain.conversation import Segment, Word
-from qa_service.domain.text import fold, is_han
+from qa_service.domain.text import fold, is_han, spoken_units
 
 # Raised whenever the guards would strike something else.
-GUARDS_REVISION = 2
+GUARDS_REVISION = 3
 
 _TABLE = Path(__file__).parent / "stock_phrases.yaml"
 _SENTENCE_ENDS = re.compile(r"[。！？，、…!?,;；.]+")
@@ -84,7 +84,7 @@ def guarded(
 def _judged(segment: Segment, phrases: StockPhrases, options: GuardOptions) -> Segment:
     if not segment.words:
         return segment
-    few = _units(fold(_text(segment.words)).text) <= options.few_units
+    few = spoken_units(_text(segment.words)) <= options.few_units
     if _doubted(segment, options.no_speech, options.log_probability if few else options.many_log_probability):
         return replace(segment, words=(), struck=NO_SPEECH)
     if few and not any(word.confidence for word in segment.words):  # a hum is heard as «Mmm»
@@ -172,7 +172,7 @@ def _said_again(segments: Sequence[Segment], options: GuardOptions) -> set[int]:
     return {
         index
         for index, sentence in doubtful.items()
-        if counts[sentence] >= options.windows and _units(sentence) >= options.sentence_units
+        if counts[sentence] >= options.windows and spoken_units(sentence) >= options.sentence_units
     }
 
 
@@ -181,11 +181,6 @@ def _main_sentence(text: str) -> str:
     sentences = [folded for part in _SENTENCE_ENDS.split(text) if (folded := fold(part).text)]
     sentence, times = max(Counter(sentences).items(), key=lambda s: len(s[0]) * s[1], default=("", 0))
     return sentence if 2 * times * len(sentence) >= sum(map(len, sentences)) else ""
-
-
-def _units(folded: str) -> int:
-    """Characters of Han, words of Latin script."""
-    return sum(is_han(c) for c in folded) + len(re.findall("[a-z0-9]+", folded))
 
 
 @cache

@@ -179,8 +179,8 @@ def test_only_doubtful_windows_are_decoded_again(figures: dict[str, object], fur
 def test_the_most_probable_varied_result_is_kept_and_doubted() -> None:
     found = {
         ATTEMPTS[0]: ("1 " * 40, -0.1),
-        ATTEMPTS[1]: ("2", -1.2),
-        ATTEMPTS[2]: ("3", -1.4),
+        ATTEMPTS[1]: ("2 3 4 5 6", -1.2),
+        ATTEMPTS[2]: ("3 4 5 6 7", -1.4),
     }
 
     def alters(decoded: Decoded, decoding: Decoding) -> Decoded:
@@ -189,9 +189,10 @@ def test_the_most_probable_varied_result_is_kept_and_doubted() -> None:
 
     runtime = FakeRuntime()
     runtime.alters = alters
-    ((transcript,),) = WhisperRecogniser(runtime).transcribe([call([[5]])])
+    ((transcript,),) = WhisperRecogniser(runtime).transcribe([call([[2, 3, 4, 5, 6]])])
     (segment,) = transcript.segments
     assert segment.average_log_probability == -1.2
+    assert [word.text.strip() for word in segment.words] == ["2", "3", "4", "5", "6"]
     assert {word.confidence for word in segment.words} == {0.0}
 
 
