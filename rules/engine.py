@@ -12,15 +12,15 @@ from graphlib import CycleError, TopologicalSorter
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
-from qa_service.domain.results import Evidence, Outcome, RuleResult
+from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult
 from qa_service.domain.scoring import Scorecard
 from rules.context import Anchor, Context, Position, hearing
 from rules.matching import PhraseBook, turn_texts
 from rules.schema import Pack, Rule, ScorecardModel
-from rules.verdict import TRUE, Verdict, negation
+from rules.verdict import TRUE, Verdict, conjunction, negation
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "2"
+ENGINE_REVISION = "3"
 
 
 class RuleSet:
@@ -64,24 +64,56 @@ class RuleSet:
 
 
 def _judge(rule: Rule, context: Context) -> RuleResult:
-    result = RuleResult(rule.rule, rule.title, Outcome.NOT_APPLICABLE, rule.severity, scored=rule.scored)
-    applies = rule.applies_when.evaluate(context.at(Position.TRIGGER)) if rule.applies_when is not None else TRUE
+    result = RuleResult(
+        rule.rule,
+        rule.title,
+        Outcome.NOT_APPLICABLE,
+        rule.severity,
+        scored=rule.counts,
+        review=rule.unknown == "review",
+    )
+    trigger = context.at(Position.TRIGGER)
+    applies = rule.applies_when.evaluate(trigger) if rule.applies_when is not None else TRUE
+    if applies.value is not False and rule.unless is not None and rule.for_each is None:
+        excepted = rule.unless.evaluate(trigger)
+        if excepted.value is True:
+            return replace(result, reason="excepted", evidence=excepted.evidence)
+        applies = conjunction([applies, negation(excepted)])
     if applies.value is False:
         return replace(result, reason="situation_absent")
     style = tuple((name, check.evaluate(context.at(Position.REQUIRE)).value) for name, check in rule.style.items())
     result = replace(result, style=style)
     judged = _judge_once(rule, result, context) if rule.for_each is None else _judge_each(rule, result, context)
     if applies.value is None and judged.outcome in (Outcome.NOT_MET, Outcome.UNDETERMINED):
-        return _undetermined(result, applies.reason, applies.evidence)
-    return judged
+        judged = _undetermined(judged, applies.reason, applies.evidence)
+    return _graded(rule, judged, trigger)
+
+
+def _graded(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
+    """With its grade: the highest that surely holds."""
+    if result.outcome is Outcome.NOT_APPLICABLE:
+        return result
+    held = (grade for grade in sorted(rule.grades, reverse=True) if rule.grades[grade].evaluate(context).value)
+    return replace(result, grade=next(held, None))
+
+
+def _opened(rule: Rule, evidence: Iterable[Evidence]) -> tuple[OpenItem, ...]:
+    if rule.opens is None:
+        return ()
+    return tuple(OpenItem(rule.opens.item, rule.opens.within_days, place) for place in evidence)
 
 
 def _judge_once(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
     verdict = _answer(rule, context)
     if verdict.value is None:
         return _undetermined(result, verdict.reason, verdict.evidence)
-    evidence = verdict.evidence if rule.require is not None or not verdict.value else ()
-    return replace(result, outcome=Outcome.MET if verdict.value else Outcome.NOT_MET, evidence=evidence)
+    holds = verdict.value is (rule.require is not None)
+    return replace(
+        result,
+        outcome=Outcome.MET if verdict.value else Outcome.NOT_MET,
+        evidence=verdict.evidence if rule.require is not None or not verdict.value else (),
+        opens=_opened(rule, verdict.evidence) if holds else (),
+    )
 
 
 def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
@@ -95,6 +127,7 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
     broken: list[Evidence] = []
     doubtful: list[Evidence] = []
     kept: list[Evidence] = []
+    opened: list[Evidence] = []
     reason = ""
     for anchor in anchors:
         sure = anchor.sure
@@ -103,7 +136,14 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
             if selected.value is False:
                 continue
             sure = sure and selected.value is True
+        if rule.unless is not None:
+            excepted = rule.unless.evaluate(context.at(Position.TRIGGER, anchor))
+            if excepted.value is True:
+                continue
+            sure = sure and excepted.value is False
         verdict = _answer(rule, context, anchor)
+        if verdict.value is (rule.require is not None):
+            opened.extend(verdict.evidence)
         if verdict.value is True:
             if sure:
                 kept.extend(_of_occurrence(rule, anchor, verdict))
@@ -112,6 +152,7 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
         else:
             doubtful.extend(_of_occurrence(rule, anchor, verdict))
             reason = reason or verdict.reason or "situation_unsure"
+    result = replace(result, opens=_opened(rule, _sorted(opened)))
     if broken:
         return replace(result, outcome=Outcome.NOT_MET, evidence=_sorted(broken))
     if doubtful:

@@ -16,7 +16,8 @@ from rules.engine import CycleError, RuleSet, in_order
 from rules.schema import Pack, Rule, ScorecardModel
 
 PACK_FILE, LEXICON_FILE, CASES_SUFFIX = "pack.yaml", "lexicons.yaml", ".cases.yaml"
-CONDITIONS = ("applies_when", "for_each", "only_when", "require", "forbid")
+CONDITIONS = ("applies_when", "for_each", "only_when", "unless", "require", "forbid")
+NAMED_CONDITIONS = ("style", "grades")
 
 
 def shipped_packs() -> dict[str, Path]:
@@ -139,10 +140,9 @@ def _rule(file: Path, lexicons: Mapping[str, Lexicon | None], faults: Faults) ->
     for key in CONDITIONS:
         if key in content:
             content[key] = conditions.check(content[key], (key,))
-    if isinstance(content.get("style"), Mapping):
-        content["style"] = {
-            name: conditions.check(value, ("style", name)) for name, value in content["style"].items()
-        }
+    for key in NAMED_CONDITIONS:
+        if isinstance(content.get(key), Mapping):
+            content[key] = {name: conditions.check(value, (key, name)) for name, value in content[key].items()}
     if len(faults.found) > before or conditions.incomplete:
         return None
     rule = validated(Rule, file, content, faults, root=node)

@@ -1,21 +1,37 @@
 """The shape of a rule pack: rules, pack settings, scorecards. Edges are pydantic and forbid unknown keys."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, SerializeAsAny, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
 
 from qa_service.domain.metrics import MetricOptions
-from qa_service.domain.results import Severity
+from qa_service.domain.results import CriticalTo, Severity
 from qa_service.domain.scoring import Fatal, Scorecard, ScorecardItem, ScorecardSection
 from rules.checks import Check
 from rules.context import Recognition
 
 Identifier = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)
+TrainingModule = Field(default=None, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RuleStatus(StrEnum):
+    """``shadow``: evaluated and recorded beside the others, never scored and never a finding."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+
+
+class Opens(_Model):
+    """Each place that makes the rule's condition true leaves something to be done within so many days."""
+
+    item: str = Identifier
+    within_days: PositiveInt = 3
 
 
 class Rule(_Model):
@@ -23,41 +39,60 @@ class Rule(_Model):
 
     ``require``: must hold, else not met. ``forbid``: must not happen, else not met. ``applies_when``: otherwise
     not applicable. ``for_each``: the occurrences to judge one by one, filtered by ``only_when``; without any
-    the rule is not applicable. ``same_event_as``: rules that already count the same event.
+    the rule is not applicable. ``unless``: the exception; where it holds, the occurrence (or the rule) does not
+    apply. ``same_event_as``: rules that already count the same event.
+    ``unknown``: whether a person looks when the rule is undetermined. ``grades``: the highest that holds grades
+    the result. ``opens``: what the call leaves to be done.
     """
 
     rule: str = Identifier
     title: str
     severity: Severity
+    critical_to: CriticalTo | None = None
+    owner: str = ""
+    training: str | None = TrainingModule
+    status: RuleStatus = RuleStatus.LIVE
     rationale: str = ""
     references: tuple[str, ...] = ()
     scored: bool = True
+    unknown: Literal["review", "ignore"] = "review"
     applies_when: SerializeAsAny[Check] | None = None
     for_each: SerializeAsAny[Check] | None = None
     only_when: SerializeAsAny[Check] | None = None
+    unless: SerializeAsAny[Check] | None = None
     require: SerializeAsAny[Check] | None = None
     forbid: SerializeAsAny[Check] | None = None
     style: dict[str, SerializeAsAny[Check]] = {}
+    grades: dict[PositiveInt, SerializeAsAny[Check]] = {}
+    opens: Opens | None = None
     same_event_as: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _one_question(self) -> "Rule":
         if (self.require is None) == (self.forbid is None):
             raise ValueError("a rule has exactly one of `require` and `forbid`")
+        if self.critical_to is not None and self.severity is not Severity.CRITICAL:
+            raise ValueError("`critical_to` goes with severity critical")
         if self.only_when is not None and self.for_each is None:
             raise ValueError("`only_when` filters the occurrences of `for_each`, which is missing")
         if self.for_each is not None and not self.for_each.has_occurrences:
             raise ValueError("`for_each` needs a check that has occurrences")
-        judged = [check for check in (self.require, self.forbid) if check is not None]
-        without = [c for c in (self.applies_when, self.for_each, *self.style.values()) if c is not None]
-        if any(c.anchored() for c in (without if self.for_each is not None else [*without, *judged])):
+        once = [self.applies_when, self.for_each, *self.style.values(), *self.grades.values()]
+        judged = [] if self.for_each is not None else [self.unless, self.require, self.forbid]
+        if any(check is not None and check.anchored() for check in (*once, *judged)):
             raise ValueError("`before` and `after` in a scope need an occurrence of `for_each` to count from")
         return self
 
+    @property
+    def counts(self) -> bool:
+        """Whether its results are scored."""
+        return self.scored and self.status is RuleStatus.LIVE
+
     def checks(self) -> Iterable[Check]:
-        named = (self.applies_when, self.for_each, self.only_when, self.require, self.forbid)
+        named = (self.applies_when, self.for_each, self.only_when, self.unless, self.require, self.forbid)
         yield from (check for check in named if check is not None)
         yield from self.style.values()
+        yield from self.grades.values()
 
 
 class MetricSettings(_Model):

@@ -20,6 +20,14 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class CriticalTo(StrEnum):
+    """Whom a critical fault harms first, as the field sorts critical errors."""
+
+    CUSTOMER = "customer"
+    BUSINESS = "business"
+    COMPLIANCE = "compliance"
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Where to listen: span in seconds, whose words, the words themselves, and why they count."""
@@ -38,13 +46,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenItem:
+    """Something that the call leaves to be done for its customer, such as a promised reply.
+
+    ``due_days``: days after the call until it is overdue. ``evidence``: where it was promised.
+    """
+
+    item: str
+    due_days: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class RuleResult:
     """One rule on one conversation.
 
     Results with ``scored`` False are recorded only. ``same_event_as`` names the rule that already counts the
     same event, so that one event costs points once and makes one finding. ``reason`` is a stable code that says
     why a result is undetermined or not applicable. ``style`` lists parts of the script that are reported and never
-    scored: name, and whether they were heard (None: cannot be told).
+    scored: name, and whether they were heard (None: cannot be told). ``grade``: how grave it is on the rule's own
+    scale (complaints: 1 to 3). ``review`` False: nobody need look when it is undetermined. ``opens``: what the
+    call leaves to be done.
     """
 
     rule: str
@@ -56,6 +78,9 @@ class RuleResult:
     scored: bool = True
     same_event_as: str | None = None
     style: tuple[tuple[str, bool | None], ...] = ()
+    grade: int | None = None
+    review: bool = True
+    opens: tuple[OpenItem, ...] = ()
 
     @property
     def needs_a_person(self) -> bool:
@@ -66,5 +91,5 @@ class RuleResult:
         if not self.scored or self.same_event_as is not None:
             return False
         if self.outcome is Outcome.UNDETERMINED:
-            return self.reason != "overlap_not_measurable" or bool(self.evidence)
+            return self.review and (self.reason != "overlap_not_measurable" or bool(self.evidence))
         return self.outcome is Outcome.NOT_MET

@@ -321,7 +321,7 @@ def digest(folder: Path, rule: str = RULE, lexicons: str = LEXICON, settings: st
         {"rule": RULE + "\nscored: false"},
         {"lexicons": LEXICON.replace("您好", "你们好")},
         {"lexicons": LEXICON.replace("6", "7")},
-        {"settings": "recognition: {convict_confidence: 0.7}"},
+        {"settings": "recognition: {convict_confidence: 0.9}"},
         {"settings": "metrics: {silence_notice_s: 12}"},
     ],
     ids=str,
