@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics
-from qa_service.domain.results import Evidence
+from qa_service.domain.results import Evidence, OpenItem
 from qa_service.domain.scoring import SectionScore
 
 # JSON has no infinity: pydantic would write null, and a silent channel's level of -inf would read as unknown.
@@ -44,6 +44,11 @@ def _metadata() -> TypeAdapter[tuple[CallMetadata]]:
 @cache
 def _evidence() -> TypeAdapter[tuple[Evidence, ...]]:
     return TypeAdapter(tuple[Evidence, ...], config=_CONFIG)
+
+
+@cache
+def _opens() -> TypeAdapter[tuple[OpenItem, ...]]:
+    return TypeAdapter(tuple[OpenItem, ...], config=_CONFIG)
 
 
 @cache
@@ -91,6 +96,15 @@ def dump_evidence(evidence: tuple[Evidence, ...]) -> list[dict[str, Any]]:
 
 def load_evidence(document: list[dict[str, Any]]) -> tuple[Evidence, ...]:
     return _evidence().validate_python(document)
+
+
+def dump_opens(opens: tuple[OpenItem, ...]) -> list[dict[str, Any]]:
+    document: list[dict[str, Any]] = json.loads(_opens().dump_json(opens)) if opens else []
+    return document
+
+
+def load_opens(document: list[dict[str, Any]]) -> tuple[OpenItem, ...]:
+    return _opens().validate_python(document) if document else ()
 
 
 def dump_sections(sections: tuple[SectionScore, ...]) -> list[dict[str, Any]]:

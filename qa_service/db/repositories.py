@@ -307,6 +307,9 @@ def _new_evaluation(row: EvaluationRow, results: Sequence[RuleResult]) -> Evalua
             same_event_as=result.same_event_as,
             evidence=documents.dump_evidence(result.evidence),
             style=[[name, heard] for name, heard in result.style],
+            grade=result.grade,
+            review=result.review,
+            opens=documents.dump_opens(result.opens),
             finding=FindingRow(evaluation=row, state="open") if result.needs_a_person else None,
         )
         for position, result in enumerate(results)
@@ -347,4 +350,7 @@ def _result(row: RuleResultRow) -> RuleResult:
         scored=row.scored,
         same_event_as=row.same_event_as,
         style=tuple((name, heard) for name, heard in row.style),
+        grade=row.grade,
+        review=row.review,
+        opens=documents.load_opens(row.opens),
     )

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -199,6 +200,9 @@ class RuleResultRow(Row):
     same_event_as: Mapped[str | None]
     evidence: Mapped[list[dict[str, Any]]]
     style: Mapped[list[list[Any]]] = mapped_column(JSON, server_default=text("'[]'"))
+    grade: Mapped[int | None]
+    review: Mapped[bool] = mapped_column(server_default=true())
+    opens: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
 
     finding: Mapped[FindingRow | None] = relationship(lazy="raise", back_populates="result")
 

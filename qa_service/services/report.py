@@ -153,6 +153,11 @@ def _result(result: RuleResult) -> dict[str, Any]:
         "scored": result.scored,
         "same_event_as": result.same_event_as,
         "style": dict(result.style),
+        "grade": result.grade,
+        "opens": [
+            {"item": one.item, "due_days": one.due_days, "evidence": _evidence(one.evidence)}
+            for one in result.opens
+        ],
         "evidence": [_evidence(e) for e in result.evidence],
     }
 

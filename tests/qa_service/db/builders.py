@@ -2,7 +2,7 @@
 
 import hashlib
 
-from qa_service.db.session import Database
+from qa_service.db.session import Database, SqlUnitOfWork
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import (
     Conversation,
@@ -15,10 +15,10 @@ from qa_service.domain.conversation import (
     Word,
 )
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions, measure
-from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.domain.timeline import TimeSpan
-from qa_service.ports import StoredBlob
+from qa_service.ports import StoredBlob, StoredConversation, StoredEvaluation
 
 
 def blob(content: bytes = b"call") -> StoredBlob:
@@ -88,6 +88,15 @@ def results() -> tuple[RuleResult, ...]:
     return (
         RuleResult("z.greeting", "问候", Outcome.NOT_MET, Severity.MAJOR, (quote,)),
         RuleResult("a.tone", "语气", Outcome.UNDETERMINED, Severity.MINOR, reason="low_confidence"),
+        RuleResult("e.doubt", "存疑", Outcome.UNDETERMINED, Severity.MINOR, reason="maybe_said", review=False),
+        RuleResult(
+            "f.promise",
+            "承诺",
+            Outcome.MET,
+            Severity.MINOR,
+            grade=2,
+            opens=(OpenItem("call-back", 3, quote), OpenItem("reply", 1, Evidence(0.0, 0.5))),
+        ),
         RuleResult(
             "m.closing",
             "结束语",
@@ -98,4 +107,16 @@ def results() -> tuple[RuleResult, ...]:
         RuleResult("b.style", "口头禅", Outcome.NOT_MET, Severity.MINOR, scored=False),
         RuleResult("c.same", "同一事件", Outcome.NOT_MET, Severity.CRITICAL, same_event_as="z.greeting"),
         RuleResult("d.hold", "等待", Outcome.NOT_APPLICABLE, Severity.MINOR, reason="no_hold"),
+    )
+
+
+def add_evaluation(unit: SqlUnitOfWork, key: str, conversation: StoredConversation) -> StoredEvaluation:
+    return unit.evaluations.add(
+        key,
+        conversation=conversation,
+        pack="service-zh",
+        ruleset_digest="d1",
+        evaluation=evaluation(),
+        results=results(),
+        metrics=metrics(),
     )

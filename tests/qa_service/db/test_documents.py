@@ -33,7 +33,7 @@ from qa_service.domain.metrics import (
     Silence,
 )
 from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
-from qa_service.domain.results import Evidence
+from qa_service.domain.results import Evidence, OpenItem
 from qa_service.domain.scoring import SectionScore
 from qa_service.domain.timeline import TimeSpan
 from tests.qa_service.db import builders
@@ -142,9 +142,9 @@ metadata = st.builds(
     hold_spans=st.none() | some(spans),
     extra=pairs,
 )
-evidence = some(
-    st.builds(Evidence, numbers, numbers, st.none() | roles, words, some(counts), st.none() | numbers, words)
-)
+places = st.builds(Evidence, numbers, numbers, st.none() | roles, words, some(counts), st.none() | numbers, words)
+evidence = some(places)
+opens = some(st.builds(OpenItem, words, counts, places))
 sections = some(
     st.builds(SectionScore, words, words, st.none() | numbers, numbers, numbers, numbers, st.booleans())
 )
@@ -180,12 +180,13 @@ def test_metadata_comes_back_equal(metadata: CallMetadata) -> None:
 
 
 @settings(deadline=None)
-@given(evidence, sections)
-def test_evidence_and_sections_come_back_equal(
-    evidence: tuple[Evidence, ...], sections: tuple[SectionScore, ...]
+@given(evidence, sections, opens)
+def test_what_json_columns_hold_comes_back_equal(
+    evidence: tuple[Evidence, ...], sections: tuple[SectionScore, ...], opens: tuple[OpenItem, ...]
 ) -> None:
     assert documents.load_evidence(documents.dump_evidence(evidence)) == evidence
     assert documents.load_sections(documents.dump_sections(sections)) == sections
+    assert documents.load_opens(documents.dump_opens(opens)) == opens
 
 
 def test_not_a_number_stays_not_a_number() -> None:

@@ -22,7 +22,7 @@ from qa_service.domain.call import CallMetadata, Direction
 from qa_service.domain.results import Outcome, RuleResult, Severity
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import NotFoundError
-from qa_service.ports import StoredConversation, StoredEvaluation, UnitOfWork
+from qa_service.ports import StoredConversation, UnitOfWork
 from tests.clocks import ManualClock
 from tests.qa_service.db import builders
 
@@ -181,18 +181,6 @@ def test_a_conversation_is_stored_once_a_key(database: Database) -> None:
     ]
 
 
-def _evaluate(unit: SqlUnitOfWork, key: str, conversation: StoredConversation) -> StoredEvaluation:
-    return unit.evaluations.add(
-        key,
-        conversation=conversation,
-        pack="service-zh",
-        ruleset_digest="d1",
-        evaluation=builders.evaluation(),
-        results=builders.results(),
-        metrics=builders.metrics(),
-    )
-
-
 def _add_conversation(database: Database) -> StoredConversation:
     recording = builders.add_recording(database)
     with database.unit_of_work() as unit:
@@ -212,7 +200,7 @@ def test_an_evaluation_is_stored_once_a_key_with_all_it_was_made_of(
     with database.unit_of_work() as unit:
         assert unit.evaluations.by_key("e1") is None
         assert unit.evaluations.latest(conversation.recording_id) is None
-        stored = _evaluate(unit, "e1", conversation)
+        stored = builders.add_evaluation(unit, "e1", conversation)
         unit.commit()
     assert stored.evaluation == builders.evaluation()
     assert stored.results == builders.results()
@@ -220,20 +208,20 @@ def test_an_evaluation_is_stored_once_a_key_with_all_it_was_made_of(
     assert (stored.created_at, stored.created_at.tzinfo) == (clock.now(), UTC)
     clock.advance(60)
     with database.unit_of_work() as unit:
-        assert _evaluate(unit, "e1", conversation) == stored
+        assert builders.add_evaluation(unit, "e1", conversation) == stored
         unit.commit()
     with database.unit_of_work() as unit:
         assert unit.evaluations.by_key("e1") == unit.evaluations.latest(conversation.recording_id) == stored
         assert _count(unit, EvaluationRow) == 1
         assert _count(unit, RuleResultRow) == len(builders.results())
-        newer = _evaluate(unit, "e2", conversation)
+        newer = builders.add_evaluation(unit, "e2", conversation)
         assert unit.evaluations.latest(conversation.recording_id) == newer
 
 
 def test_a_finding_opens_for_each_result_that_needs_a_person(database: Database) -> None:
     conversation = _add_conversation(database)
     with database.unit_of_work() as unit:
-        evaluation = _evaluate(unit, "e1", conversation)
+        evaluation = builders.add_evaluation(unit, "e1", conversation)
         unit.commit()
     with database.unit_of_work() as unit:
         findings = unit.session.execute(
@@ -270,7 +258,7 @@ def test_the_same_bytes_added_at_once_are_one_recording(database: Database) -> N
 
 def test_the_same_evaluation_added_at_once_is_one(database: Database) -> None:
     conversation = _add_conversation(database)
-    _at_once(database, 4, lambda unit: _evaluate(unit, "e", conversation))
+    _at_once(database, 4, lambda unit: builders.add_evaluation(unit, "e", conversation))
     with database.unit_of_work() as unit:
         assert _count(unit, EvaluationRow) == 1
         assert _count(unit, FindingRow) == 2

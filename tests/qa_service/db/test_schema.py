@@ -2,17 +2,19 @@
 
 import multiprocessing
 import threading
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import func, inspect, select, text
 
 from qa_service.adapters.clock import SystemClock
 from qa_service.db import schema
 from qa_service.db.engine import open_engine, parse_url
-from qa_service.db.rows import Row
+from qa_service.db.rows import FindingRow, Row
 from qa_service.db.session import Database
 from qa_service.errors import ConfigurationError
 from tests.clocks import ManualClock
@@ -53,14 +55,36 @@ def test_a_downgrade_leaves_no_table(database: Database, database_url: str) -> N
     engine.dispose()
 
 
-def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClock) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0003"])
+def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClock, revision: str) -> None:
     """SQLite copies whole tables to alter them: rows, and what refers to them, must come along."""
     database = Database(database_url, clock=clock)
     database.upgrade()
     recording = builders.add_recording(database)
     with database.unit_of_work() as unit:
-        unit.conversations.add("k", recording.id, builders.conversation(), elapsed_s=1.0)
+        conversation = unit.conversations.add("k", recording.id, builders.conversation(), elapsed_s=1.0)
+        evaluation = builders.add_evaluation(unit, "e", conversation)
         unit.commit()
+    downgrade(database_url, revision)
+    database.upgrade()
+    with database.unit_of_work() as unit:
+        assert unit.recordings.get(recording.id) == recording
+        stored = unit.conversations.by_key("k")
+        survived = unit.evaluations.latest(recording.id)
+        assert unit.session.scalar(select(func.count()).select_from(FindingRow)) == 2
+    assert stored is not None
+    assert stored.recording_id == recording.id
+    assert survived is not None
+    unknown = {"0001": {"style": (), **SINCE_0003}, "0003": SINCE_0003}[revision]
+    assert survived.results == tuple(replace(result, **unknown) for result in evaluation.results)
+    assert survived.metrics == evaluation.metrics
+    database.dispose()
+
+
+SINCE_0003: dict[str, Any] = {"grade": None, "review": True, "opens": ()}
+
+
+def downgrade(database_url: str, revision: str) -> None:
     engine = open_engine(parse_url(database_url))
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":  # as the upgrade itself does; outside any transaction
@@ -68,15 +92,8 @@ def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClo
             assert driver is not None
             driver.execute("PRAGMA foreign_keys = OFF")
         with connection.begin():
-            command.downgrade(schema.migrations(connection), "0001")
+            command.downgrade(schema.migrations(connection), revision)
     engine.dispose()
-    database.upgrade()
-    with database.unit_of_work() as unit:
-        assert unit.recordings.get(recording.id) == recording
-        stored = unit.conversations.by_key("k")
-    assert stored is not None
-    assert stored.recording_id == recording.id
-    database.dispose()
 
 
 def test_a_newer_database_is_left_alone(database: Database) -> None:

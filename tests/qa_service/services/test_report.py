@@ -11,7 +11,7 @@ from qa_service.domain.conversation import Conversation, EngineRun
 from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.metrics import MetricOptions, measure
 from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
-from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.domain.timeline import TimeSpan
 from qa_service.ports import StoredEvaluation
@@ -181,6 +181,8 @@ def test_a_result_with_its_evidence() -> None:
         ),
         same_event_as="closing",
         style=(("祝福", True), ("姓名", None)),
+        grade=2,
+        opens=(OpenItem("call-back", 3, Evidence(1 + THIRD, 2.0, AGENT, "三天内回复您")),),
     )
     assert line(result)["results"] == [
         {
@@ -192,6 +194,17 @@ def test_a_result_with_its_evidence() -> None:
             "scored": True,
             "same_event_as": "closing",
             "style": {"祝福": True, "姓名": None},
+            "grade": 2,
+            "opens": [
+                {
+                    "item": "call-back",
+                    "due_days": 3,
+                    "evidence": {
+                        **{"start": 1.333, "end": 2.0, "role": "agent", "quote": "三天内回复您"},
+                        **{"utterances": [], "confidence": None, "note": None},
+                    },
+                }
+            ],
             "evidence": [
                 {
                     "start": 1.333,
