@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.hearing import SLACK_S, Stretch, heard, right_share, worst_share
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
-from qa_service.domain.timeline import TimeSpan, hull, union
+from qa_service.domain.timeline import TimeSpan, union
 from rules.matching import Hit, TurnText
 
 
@@ -53,30 +53,6 @@ class Recognition(BaseModel):
     alike_confidence: float = 0.65
 
 
-class Scope(BaseModel):
-    """Where to look. Without any field: the whole call. ``*_utterances`` and ``*_s`` count from the role's own
-    first or last utterance; ``before_s``/``after_s`` from the anchor of ``for_each``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    first_s: PositiveFloat | None = None
-    last_s: PositiveFloat | None = None
-    first_utterances: PositiveInt | None = None
-    last_utterances: PositiveInt | None = None
-    before_s: PositiveFloat | None = None
-    after_s: PositiveFloat | None = None
-    before: bool = False
-    after: bool = False
-
-    @property
-    def anchored(self) -> bool:
-        return bool(self.before or self.after or self.before_s or self.after_s)
-
-    @property
-    def from_end(self) -> bool:
-        return self.last_s is not None or self.last_utterances is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """One occurrence that ``for_each`` asks about. ``sure`` False: the occurrence itself is in doubt."""
@@ -107,6 +83,12 @@ class Context:
     def whole(self) -> TimeSpan:
         return TimeSpan(0.0, max(self.conversation.duration_s, 0.0))
 
+    @property
+    def certain_confidence(self) -> float:
+        """From which confidence of its weakest word on something said counts, where it is asked for or accuses."""
+        asked_for = self.position is Position.REQUIRE
+        return self.recognition.accept_confidence if asked_for else self.recognition.convict_confidence
+
     def doubt(self, *roles: SpeakerRole | None) -> str | None:
         """Why it cannot be told what any of ``roles`` (None: all of them) did or did not do; None: it can."""
         if not self.conversation.roles_known and any(roles):
@@ -120,37 +102,6 @@ class Context:
     def speech_of(self, role: SpeakerRole | None) -> tuple[TimeSpan, ...]:
         roles = [role] if role else [c.role for c in self.conversation.speech]
         return union(s for r in roles for s in self.conversation.speech_of(r))
-
-    def window(self, scope: Scope, role: SpeakerRole | None) -> TimeSpan | None:
-        """The time that ``scope`` means for ``role``; None when there is nothing in it.
-
-        A role of which nothing was recognised still has its speech to count from.
-        """
-        start, end = self.whole.start, self.whole.end
-        own = [u.span for u in self.utterances(role)] or list(self.speech_of(role))
-        if not own:
-            return None
-        if scope.first_utterances:
-            end = min(end, hull(own[: scope.first_utterances]).end)
-        if scope.last_utterances:
-            start = max(start, hull(own[-scope.last_utterances :]).start)
-        if scope.first_s:
-            end = min(end, own[0].start + scope.first_s)
-        if scope.last_s:
-            start = max(start, max(u.end for u in own) - scope.last_s)
-        if scope.anchored and self.anchor is not None:
-            anchor = self.anchor.span
-            backward = scope.before or scope.before_s is not None
-            forward = scope.after or scope.after_s is not None
-            if backward and not forward:
-                end = min(end, anchor.start)
-            if forward and not backward:
-                start = max(start, anchor.end)
-            if scope.before_s is not None:
-                start = max(start, anchor.start - scope.before_s)
-            if scope.after_s is not None:
-                end = min(end, anchor.end + scope.after_s)
-        return TimeSpan(start, end) if end > start else None
 
     def coverage(self, window: TimeSpan, role: SpeakerRole | None) -> float | None:
         """Expected share of the role's speech in ``window`` that was heard right, in the call's language; None: it

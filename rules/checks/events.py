@@ -9,7 +9,8 @@ from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
-from rules.context import Anchor, Context, Scope, within
+from rules.checks.scope import Scope, place_of
+from rules.context import Anchor, Context, within
 from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, mentioned
 from rules.verdict import FALSE, Verdict, unknown
 
@@ -116,8 +117,10 @@ class DigitsCheck(Check):
         role = role_of(self.role)
         if doubt := context.doubt(role):
             return unknown(doubt)
-        window = context.window(self.scope, role)
-        if window is None:
+        place = place_of(self.scope, context, role)
+        if place.doubt:
+            return unknown(place.doubt)
+        if (window := place.window) is None:
             return FALSE
         sure: list[Evidence] = []
         doubtful: list[Evidence] = []

@@ -1,26 +1,17 @@
 """Phrases: was it said?"""
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
-from rules.checks.base import Check, RoleName, role_of
-from rules.context import (
-    Anchor,
-    Context,
-    Position,
-    Scope,
-    hit_evidence,
-    place_evidence,
-    utterance_evidence,
-    within,
-)
+from rules.checks.base import role_of
+from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
+from rules.context import Context, Position, hit_evidence, place_evidence, within
 from rules.matching import Hit, TurnText, joined, phrase_fault, places_of
 from rules.nearly import may_be_said
-from rules.verdict import FALSE, Verdict, unknown
 
 Homophones = Literal["accept", "review", "off"]
 
@@ -98,53 +89,45 @@ class Lexicon(BaseModel):
         return None if doubtful else True
 
 
-class PhraseCheck(Check):
+class PhraseCheck(SpokenCheck):
     """True when one of the phrases is said by ``role`` in ``scope`` (at least ``times`` times)."""
 
-    has_occurrences: ClassVar[bool] = True
-
-    role: RoleName = "agent"
-    scope: Scope = Scope()
     lexicons: tuple[Lexicon, ...] = Field(min_length=1)
     homophones: Homophones | None = None
-    times: PositiveInt = 1
 
     def phrases(self) -> Iterable[str]:
-        return (p for lexicon in self.lexicons for p in lexicon.all_phrases())
+        yield from super().phrases()
+        yield from (p for lexicon in self.lexicons for p in lexicon.all_phrases())
 
-    def anchored(self) -> bool:
-        return self.scope.anchored
-
-    def evaluate(self, context: Context) -> Verdict:
+    def found(self, context: Context, window: TimeSpan) -> list[Found]:
+        """Hits in scope; those that overlap are one."""
         role = role_of(self.role)
-        doubt = context.doubt(role)
-        if doubt and role is not None:
-            return unknown(doubt)
-        window = context.window(self.scope, role)
-        if window is None:
-            return unknown(doubt) if doubt else self._nothing_said(context)
-        sure, doubtful = self._hits(context)
-        if len(sure) >= self.times:
-            return Verdict(True, tuple(hit_evidence(h, context) for h in sure))
-        if len(sure) + len(doubtful) >= self.times:
-            return unknown(
-                self._doubt(doubtful),
-                tuple(hit_evidence(h, context) for h in (*sure, *doubtful)),
-            )
-        if doubt:
-            return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
-        inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
-        edge = inside[-1:] if self.scope.from_end else inside[:1]
-        absent = tuple(utterance_evidence(u, "not said here") for u in edge)
-        if not context.utterances(role) and context.position is Position.REQUIRE:
-            return unknown("role_not_heard")
-        if (reason := context.unheard(window, role)) is not None:
-            return unknown(reason, absent)
-        if context.position is Position.REQUIRE and (places := self._may_be_said(context, window)):
-            return unknown("maybe_said", places)
-        return Verdict(False, absent)
+        sure: list[Hit] = []
+        doubtful: dict[Hit, str] = {}
+        threshold = context.certain_confidence
+        for lexicon in self.lexicons:
+            mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
+            hits = (h for phrase in lexicon.phrases for h in context.hits.get(phrase, ()))
+            for hit in joined(h for h in hits if role in (None, h.role) and within(h.span, window)):
+                allowed = lexicon.allows(hit, context.texts[hit.turn], context)
+                if allowed is False:
+                    continue
+                if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
+                    continue
+                if not (hit.spelled and not hit.respelled) and mode != "accept":
+                    doubtful[hit] = HOMOPHONE_ONLY
+                elif lexicon.hint:
+                    doubtful[hit] = HINT_ONLY
+                elif allowed is None or hit.confidence < threshold:
+                    doubtful[hit] = LOW_CONFIDENCE
+                else:
+                    sure.append(hit)
+        return [
+            *(Found(hit_evidence(hit, context), hit.utterances[0]) for hit in joined(sure)),
+            *(Found(hit_evidence(hit, context), hit.utterances[0], doubtful[hit]) for hit in joined(doubtful)),
+        ]
 
-    def _may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:
+    def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:
         """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""
         role = role_of(self.role)
         phrases = [phrase for lexicon in self.lexicons for phrase in lexicon.phrases]
@@ -158,62 +141,3 @@ class PhraseCheck(Check):
             )
         ]
         return tuple(place for place in found if within(place.span, window))[:1]
-
-    def _doubt(self, doubtful: Sequence[Hit]) -> str:
-        if not any(h.spelled and not h.respelled for h in doubtful):
-            return "homophone_only"
-        hints = {phrase for lexicon in self.lexicons if lexicon.hint for phrase in lexicon.phrases}
-        return "hint_only" if all(h.phrase in hints for h in doubtful) else "low_confidence"
-
-    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
-        """One anchor an utterance that contains a hit."""
-        role = role_of(self.role)
-        if role is not None and context.doubt(role):
-            return None
-        if context.window(self.scope, role_of(self.role)) is None:
-            return ()
-        sure, doubtful = self._hits(context)
-        found: dict[int, Anchor] = {}
-        for hits, certain in ((sure, True), (doubtful, False)):
-            for hit in hits:
-                found.setdefault(hit.utterances[0], Anchor(hit.span, hit_evidence(hit, context), certain))
-        return tuple(sorted(found.values(), key=lambda a: a.span))
-
-    def _nothing_said(self, context: Context) -> Verdict:
-        """The scope is empty: not said, unless the role is never heard at all (a dead or unheard channel)."""
-        role = role_of(self.role)
-        if context.position is Position.REQUIRE and not context.utterances(role):
-            return unknown("role_not_heard")
-        return FALSE
-
-    def _hits(self, context: Context) -> tuple[list[Hit], list[Hit]]:
-        """Hits in scope: those that count, and those in doubt."""
-        role = role_of(self.role)
-        window = context.window(self.scope, role)
-        if window is None:
-            return [], []
-        sure: list[Hit] = []
-        doubtful: list[Hit] = []
-        threshold = (
-            context.recognition.accept_confidence
-            if context.position is Position.REQUIRE
-            else context.recognition.convict_confidence
-        )
-        for lexicon in self.lexicons:
-            mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
-            found = (h for phrase in lexicon.phrases for h in context.hits.get(phrase, ()))
-            for hit in joined(h for h in found if role in (None, h.role) and within(h.span, window)):
-                allowed = lexicon.allows(hit, context.texts[hit.turn], context)
-                if allowed is False:
-                    continue
-                if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
-                    continue
-                written = hit.spelled and not hit.respelled
-                certain = (
-                    allowed is True
-                    and hit.confidence >= threshold
-                    and (written or mode == "accept")
-                    and not lexicon.hint
-                )
-                (sure if certain else doubtful).append(hit)
-        return list(joined(sure)), list(joined(doubtful))

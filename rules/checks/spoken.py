@@ -1,0 +1,114 @@
+"""What checks share that look for something said: where, by whom, how often, and what not finding it means."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from pydantic import PositiveInt
+
+from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.results import Evidence
+from qa_service.domain.timeline import TimeSpan
+from rules.checks.base import Check, RoleName, role_of
+from rules.checks.scope import Scope, place_of
+from rules.context import Anchor, Context, Position, utterance_evidence, within
+from rules.verdict import FALSE, Verdict, unknown
+
+LOW_CONFIDENCE: Final = "low_confidence"
+HINT_ONLY: Final = "hint_only"
+HOMOPHONE_ONLY: Final = "homophone_only"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One occurrence, in ``utterance``. ``doubt``: why it may be none; empty: it surely is one."""
+
+    evidence: Evidence
+    utterance: int
+    doubt: str = ""
+
+
+class SpokenCheck(Check):
+    """True when ``role`` says in ``scope``, at least ``times`` times, what ``found`` looks for."""
+
+    has_occurrences: ClassVar[bool] = True
+
+    role: RoleName = "agent"
+    scope: Scope = Scope()
+    times: PositiveInt = 1
+
+    def found(self, context: Context, window: TimeSpan) -> list[Found]:
+        """All occurrences in ``window``, the doubtful ones with their reason."""
+        raise NotImplementedError
+
+    def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:  # noqa: ARG002
+        """Where an occurrence may have been misheard."""
+        return ()
+
+    def phrases(self) -> Iterable[str]:
+        return self.scope.anchor.phrases() if self.scope.anchor is not None else ()
+
+    def rules(self) -> Iterable[str]:
+        return self.scope.anchor.rules() if self.scope.anchor is not None else ()
+
+    def anchored(self) -> bool:
+        return self.scope.anchored
+
+    def evaluate(self, context: Context) -> Verdict:
+        role = role_of(self.role)
+        doubt = context.doubt(role)
+        if doubt and role is not None:
+            return unknown(doubt)
+        place = place_of(self.scope, context, role)
+        if place.doubt:
+            return unknown(place.doubt)
+        if place.window is None:
+            return unknown(doubt) if doubt else self._nothing_said(context, role)
+        found = self.found(context, place.window)
+        sure = [f for f in found if not f.doubt]
+        if len(sure) >= self.times:
+            return Verdict(True, tuple(f.evidence for f in sure))
+        if len(found) >= self.times:
+            return unknown(_reason(found), tuple(f.evidence for f in found))
+        if doubt:
+            return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
+        return self._not_said(context, role, place.window)
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """One anchor an utterance."""
+        role = role_of(self.role)
+        if role is not None and context.doubt(role):
+            return None
+        place = place_of(self.scope, context, role)
+        if place.doubt:
+            return None
+        if place.window is None:
+            return ()
+        first: dict[int, Anchor] = {}
+        for f in sorted(self.found(context, place.window), key=lambda f: (bool(f.doubt), f.evidence.span)):
+            first.setdefault(f.utterance, Anchor(f.evidence.span, f.evidence, not f.doubt))
+        return tuple(sorted(first.values(), key=lambda a: a.span))
+
+    def _not_said(self, context: Context, role: SpeakerRole | None, window: TimeSpan) -> Verdict:
+        inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
+        edge = inside[-1:] if self.scope.from_end else inside[:1]
+        absent = tuple(utterance_evidence(u, "not said here") for u in edge)
+        if not context.utterances(role) and context.position is Position.REQUIRE:
+            return unknown("role_not_heard")
+        if (reason := context.unheard(window, role)) is not None:
+            return unknown(reason, absent)
+        if context.position is Position.REQUIRE and (places := self.may_be_said(context, window)):
+            return unknown("maybe_said", places)
+        return Verdict(False, absent)
+
+    def _nothing_said(self, context: Context, role: SpeakerRole | None) -> Verdict:
+        """The scope is empty: not said, unless the role is never heard at all (a dead or unheard channel)."""
+        if context.position is Position.REQUIRE and not context.utterances(role):
+            return unknown("role_not_heard")
+        return FALSE
+
+
+def _reason(found: Iterable[Found]) -> str:
+    """The doubt of several: the one that says most about the recognition."""
+    doubts = {f.doubt for f in found}
+    return next((d for d in (LOW_CONFIDENCE, HINT_ONLY, HOMOPHONE_ONLY) if d in doubts), min(doubts - {""}))
