@@ -108,13 +108,14 @@ class AudioDecoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpeechActivity:
-    """Speech of one channel, or of one of its speakers: tight spans, and its mean level while speaking (dBFS, None
-    without speech)."""
+    """Speech of one channel, or of one of its speakers: tight spans, its mean level while speaking (dBFS, None
+    without speech), and its levels step by step as in ``SpeakerSpeech``."""
 
     channel: int
     spans: tuple[TimeSpan, ...]
     level_dbfs: float | None
     speaker: int = 0
+    levels: tuple[float | None, ...] | None = None
 
 
 class VoiceActivityDetector(Protocol):

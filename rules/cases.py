@@ -13,14 +13,16 @@ They stand in ``<rule>.cases.yaml`` beside the rule, a list of
         agent 0.8-6.5: 您好，怀信通信客服，公号8023为您服务
         customer 7.0-9.0 (0.4): 你好
         agent 9.2-15.0 [unheard]:
+        agent 15.5-18.0 [-12 dB]: 我已经说过了
 
 A line is role, time in seconds, the recogniser's confidence (0.9 when not given) and what was recognised;
-``[unheard]`` is speech of which nothing was recognised; a line that starts with ``#`` is a comment.
+``[unheard]`` is speech of which nothing was recognised; ``[-12 dB]`` how loud it is (−20 dBFS when not given);
+a line that starts with ``#`` is a comment.
 Guarantee: pure but for reading the files; a case runs through the real overlay, metrics and engine.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -40,8 +42,17 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from qa_service.domain.alignment import turns_of
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
-from qa_service.domain.conversation import Conversation, SpeakerRole, SpeakerSpeech, TextOverlay, Utterance, Word
+from qa_service.domain.conversation import (
+    LEVEL_STEP_S,
+    Conversation,
+    SpeakerRole,
+    SpeakerSpeech,
+    TextOverlay,
+    Utterance,
+    Word,
+)
 from qa_service.domain.metrics import measure
+from qa_service.domain.numbers.finder import find_numbers
 from qa_service.domain.results import Outcome
 from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan, union
@@ -52,10 +63,12 @@ from rules.engine import RuleSet
 from rules.loader import CASES_SUFFIX, invalid, load_pack
 
 DEFAULT_CONFIDENCE: Final = 0.9
+DEFAULT_LEVEL_DBFS: Final = -20.0
 
 _LINE = re.compile(
     r"(?P<role>[a-z]+)\s+(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)"
-    r"(?:\s*\((?P<confidence>[01](?:\.\d+)?)\))?(?:\s*(?P<unheard>\[unheard\]))?\s*[:：](?P<text>.*)"
+    r"(?:\s*\((?P<confidence>[01](?:\.\d+)?)\))?(?:\s*(?P<unheard>\[unheard\]))?"
+    r"(?:\s*\[(?P<level>-\d+(?:\.\d+)?) dB\])?\s*[:：](?P<text>.*)"
 )
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f"
 _WORD = re.compile(rf"\s*(?:[{_HAN}]|\w[^\s{_HAN}]*|[^\w\s]+)")
@@ -162,8 +175,9 @@ def dialogue(
         utterances=utterances,
         turns=turns_of(utterances),
         speech=tuple(
-            SpeakerSpeech(channel, role, union(line.span for line in lines if line.role is role))
+            SpeakerSpeech(channel, role, union(line.span for line in said), levels=_levels(said))
             for channel, role in enumerate(roles)
+            for said in [[line for line in lines if line.role is role]]
         ),
         role_source="unknown" if SpeakerRole.UNKNOWN in roles else "metadata",
         overlap_measurable=overlap_measurable,
@@ -234,6 +248,7 @@ class _Line:
     span: TimeSpan
     confidence: float
     text: str
+    level_dbfs: float
 
 
 def _parsed(text: str) -> tuple[list[_Line], list[tuple[int, str]]]:
@@ -268,7 +283,8 @@ def _line(written: str) -> _Line | str:
     recognised = any(c.isalnum() for c in said)
     if bool(match["unheard"]) is recognised:
         return "`[unheard]` goes with no words, and no words go with `[unheard]`"
-    return _Line(SpeakerRole(match["role"]), TimeSpan(start, end), confidence, said)
+    level_dbfs = float(match["level"] or DEFAULT_LEVEL_DBFS)
+    return _Line(SpeakerRole(match["role"]), TimeSpan(start, end), confidence, said, level_dbfs)
 
 
 def _utterance(index: int, line: _Line, channel: int) -> Utterance:
@@ -288,7 +304,19 @@ def _utterance(index: int, line: _Line, channel: int) -> Utterance:
         word_offsets=tuple(accumulate((len(word) for word in texts[:-1]), initial=0)),
         confidence=line.confidence,
         overlay=TextOverlay(folded.text, folded.offsets, syllables(folded.text)),
+        numbers=find_numbers(line.text),
     )
+
+
+def _levels(lines: Sequence[_Line]) -> tuple[float | None, ...]:
+    """The level of each step, as it is measured: None where there is hardly any speech."""
+    steps = 1 + int(max(line.span.end for line in lines) / LEVEL_STEP_S)
+    found: list[float | None] = []
+    for n in range(steps):
+        step = TimeSpan(n * LEVEL_STEP_S, (n + 1) * LEVEL_STEP_S)
+        loudest = max(lines, key=lambda line: line.span.overlap_s(step))
+        found.append(loudest.level_dbfs if loudest.span.overlap_s(step) >= 0.2 else None)
+    return tuple(found)
 
 
 def _words(text: str) -> list[str]:

@@ -170,8 +170,8 @@ class _Conditions:
         if kind in ("all", "any", "not", "at_least"):
             content = self._group(kind, settings, trail)
         elif isinstance(settings, Mapping):
-            content = dict(settings)
-            if kind == "phrase" and not self._take_phrases(content, trail):
+            content = self._inner(dict(settings), trail)
+            if content is not None and kind == "phrase" and not self._take_phrases(content, trail):
                 return None
         else:
             self._fault(trail, f"{kind} needs settings")
@@ -179,6 +179,26 @@ class _Conditions:
         if content is None:
             return None
         return validated(KINDS[kind], self._file, content, self._faults, root=self._root, trail=trail)
+
+    def _inner(self, content: dict[str, Any], trail: tuple[object, ...]) -> dict[str, Any] | None:
+        """``content`` with the conditions inside it: what a scope counts from, the steps of a sequence."""
+        whole = True
+        if isinstance(scope := content.get("scope"), Mapping) and "anchor" in scope:
+            anchor = self.check(scope["anchor"], (*trail, "scope", "anchor"))
+            content["scope"] = {**scope, "anchor": anchor}
+            whole = anchor is not None
+        if isinstance(steps := content.get("steps"), list):
+            taken: list[object] = []
+            for number, step in enumerate(steps):
+                if not isinstance(step, Mapping) or "name" not in step:
+                    self._fault((*trail, "steps", number), "a step has a `name` and a condition")
+                    return None
+                condition = {key: value for key, value in step.items() if key != "name"}
+                check = self.check(condition, (*trail, "steps", number))
+                whole = whole and check is not None
+                taken.append({"name": step["name"], "check": check})
+            content["steps"] = taken
+        return content if whole else None
 
     def _group(self, kind: str, settings: object, trail: tuple[object, ...]) -> dict[str, Any] | None:
         content: dict[str, Any] = {}

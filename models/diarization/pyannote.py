@@ -22,9 +22,10 @@ from models.diarization import torchaudio_compat
 from models.diarization.campplus import CampPlus
 from models.diarization.turns import FrameTimes, continuity, speaker_spans
 from models.diarization.voices import VoiceOptions, tell_apart
+from models.loudness import Loudness, loudness
 from models.weights import CAMPPLUS, SEGMENTATION, assemble
 from qa_service.domain.conversation import EngineRun
-from qa_service.domain.timeline import TimeSpan, total_s, union
+from qa_service.domain.timeline import TimeSpan, union
 from qa_service.errors import EngineError
 from qa_service.ports import DecodedAudio, SpeechActivity
 
@@ -33,7 +34,6 @@ PIPELINE_REVISION = 2
 
 CHUNK_S = 10.0  # what the segmentation was trained on
 _BATCH = {"cpu": 8, "cuda": 64}
-_QUIET_DB = -120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,9 @@ class PyannoteDiarizer:
         near = union(TimeSpan(max(0.0, s.start - reach_s), s.end + reach_s) for s in activity.spans)
         heard = [[s for s in spans if any(s.overlap_s(speech) for speech in near)] for spans in found]
         return tuple(
-            SpeechActivity(activity.channel, tuple(spans), _level_dbfs(audio, activity.channel, spans), speaker)
+            SpeechActivity(activity.channel, tuple(spans), loud.mean_dbfs, speaker, loud.steps_dbfs)
             for speaker, spans in enumerate(spans for spans in heard if spans)
+            for loud in [_loudness(audio, activity.channel, spans)]
         )
 
     def _segment(self, audio: DecodedAudio, channel: int) -> NDArray[np.uint8]:
@@ -205,8 +206,5 @@ def _loading(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _level_dbfs(audio: DecodedAudio, channel: int, spans: Sequence[TimeSpan]) -> float:
-    """Mean power while speaking."""
-    energy = sum(float(np.square(audio.read(channel, span), dtype=np.float64).sum()) for span in spans)
-    power = energy / max(1.0, total_s(spans) * audio.sample_rate_hz)
-    return max(_QUIET_DB, float(10 * np.log10(power + 1e-12)))
+def _loudness(audio: DecodedAudio, channel: int, spans: Sequence[TimeSpan]) -> Loudness:
+    return loudness(spans, lambda span: np.square(audio.read(channel, span)), rate_hz=audio.sample_rate_hz)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.loudness import loudness
 from models.vad.afresh import AfreshOptions, believed, unheard
 from models.vad.regions import RegionOptions, regions, without_leakage
 from models.vad.steady import SteadyOptions, without_steady
 from qa_service.domain.conversation import EngineRun
-from qa_service.domain.timeline import TimeSpan, total_s
+from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError
 from qa_service.ports import DecodedAudio, SpeechActivity
 
@@ -121,7 +122,8 @@ class SileroVad:
                 duration_s=audio.duration_s,
                 options=self._steady,
             )
-            activities.append(SpeechActivity(channel, spans, _level(levels[channel], spans, frame_s)))
+            loud = loudness(spans, partial(_power, levels[channel], frame_s), rate_hz=1 / frame_s)
+            activities.append(SpeechActivity(channel, spans, loud.mean_dbfs, levels=loud.steps_dbfs))
         return tuple(activities)
 
     def _channel(self, audio: DecodedAudio, channel: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -208,10 +210,7 @@ def _gain(levels_db: NDArray[np.float32]) -> np.float32:
     return np.float32(10 ** ((TARGET_DB - level_db) / 20))
 
 
-def _level(levels_db: NDArray[np.float32], spans: tuple[TimeSpan, ...], frame_s: float) -> float | None:
-    """Mean power of the speech frames, in dBFS."""
-    if not total_s(spans):
-        return None
-    edges = [(round(s.start / frame_s), round(s.end / frame_s)) for s in spans]
-    picked = np.concatenate([levels_db[first : max(last, first + 1)] for first, last in edges])
-    return float(10 * np.log10(np.mean(10 ** (picked / 10)) + 1e-12))
+def _power(levels_db: NDArray[np.float32], frame_s: float, span: TimeSpan) -> NDArray[np.float64]:
+    first = round(span.start / frame_s)
+    inside = levels_db[first : max(round(span.end / frame_s), first + 1)]
+    return np.asarray(10 ** (inside.astype(np.float64) / 10))

@@ -6,6 +6,7 @@ not from the recogniser), what was recognised with what confidence, and what pro
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.numbers.entity import SpokenNumber
@@ -166,15 +167,24 @@ class Turn:
         return TimeSpan(self.start, self.end)
 
 
+LEVEL_STEP_S: Final = 0.5
+"""Seconds that each of ``SpeakerSpeech.levels`` is of."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpeakerSpeech:
-    """When one speaker speaks, and how loud they are. ``speaker`` numbers the voices of a channel."""
+    """When one speaker speaks, and how loud they are. ``speaker`` numbers the voices of a channel.
+
+    ``levels``: of each ``LEVEL_STEP_S`` from the recording's start the level of their speech in dBFS, None where
+    they do not speak; None: not measured, as in conversations of earlier versions.
+    """
 
     channel: int
     role: SpeakerRole
     spans: tuple[TimeSpan, ...]
     level_dbfs: float | None = None
     speaker: int = 0
+    levels: tuple[float | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

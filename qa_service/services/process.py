@@ -45,7 +45,7 @@ from qa_service.services.casting import Casting
 from qa_service.services.keys import stage_key
 
 # Raised whenever the same words and speech spans would be assembled into another conversation.
-ASSEMBLY_REVISION = 6
+ASSEMBLY_REVISION = 7
 
 
 log = structlog.get_logger(__name__)
@@ -308,7 +308,7 @@ class HearRecording:
             duration_s=audio.duration_s,
             language=transcripts[0].language,
             speech=[
-                SpeakerSpeech(s.channel, role, s.spans, s.level_dbfs, s.speaker)
+                SpeakerSpeech(s.channel, role, s.spans, s.level_dbfs, s.speaker, s.levels)
                 for s, role in zip(speakers, cast.roles, strict=True)
             ],
             transcripts=transcripts,

@@ -3,10 +3,15 @@
 from typing import Final
 
 from rules.checks.base import Check
+from rules.checks.entities import EntityCheck
 from rules.checks.events import DigitsCheck, InterruptionCheck, SilenceCheck
-from rules.checks.facts import MetadataCheck, MetricCheck, RuleCheck
+from rules.checks.facts import CallTimeCheck, MetadataCheck, MetricCheck, RuleCheck
 from rules.checks.logic import All, Any, AtLeast, Not
+from rules.checks.patterns import PatternCheck, SimilarCheck
 from rules.checks.phrases import PhraseCheck
+from rules.checks.questions import LatencyCheck, QuestionCheck
+from rules.checks.sequence import RepeatCheck, SequenceCheck
+from rules.checks.volume import VolumeCheck
 
 KINDS: Final[dict[str, type[Check]]] = {
     "all": All,
@@ -14,11 +19,20 @@ KINDS: Final[dict[str, type[Check]]] = {
     "not": Not,
     "at_least": AtLeast,
     "phrase": PhraseCheck,
+    "pattern": PatternCheck,
+    "similar": SimilarCheck,
+    "question": QuestionCheck,
+    "entity": EntityCheck,
+    "repeat": RepeatCheck,
+    "sequence": SequenceCheck,
     "silence": SilenceCheck,
+    "latency": LatencyCheck,
     "interruption": InterruptionCheck,
+    "volume": VolumeCheck,
     "digits": DigitsCheck,
     "metric": MetricCheck,
     "metadata": MetadataCheck,
+    "call_time": CallTimeCheck,
     "rule": RuleCheck,
 }
 

@@ -30,6 +30,8 @@ METRICS: Final[dict[str, Callable[[ConversationMetrics, RoleMetrics | None], flo
 OF_BOTH: Final = frozenset(("overlap_s", "dead_air_s", "closing_silence_s", "turn_count", "longest_monologue_s"))
 """Metrics that need both sides of the call, whichever role they are of."""
 
+EXTRA: Final = "extra."
+_CLOCK: Final = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
 NUMBERS: Final = ("ring_count", "agent_channel", "speakers")
 VALUES: Final[dict[str, tuple[str, ...]]] = {
     "direction": tuple(Direction),
@@ -79,23 +81,30 @@ class MetricCheck(Check):
 
 
 class MetadataCheck(Check):
-    """A metadata field has one of the values, or reaches a number. ``when_unknown`` says what no value means."""
+    """A metadata field has one of the values, or lies at or above, or below, a number.
+
+    ``when_unknown`` says what no value means. ``extra.NAME`` is a column that the product does not know.
+    """
 
     field: str
     equals: str | int | tuple[str | int, ...] | None = None
     at_least: float | None = None
+    below: float | None = None
     known: bool | None = None
     when_unknown: Literal["unknown", "true", "false"] = "unknown"
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "MetadataCheck":
-        fields = CallMetadata.__dataclass_fields__
-        if self.field not in fields:
-            raise ValueError(f"unknown metadata field {self.field!r}: one of {', '.join(fields)}")
-        if sum(given is not None for given in (self.equals, self.at_least, self.known)) != 1:
-            raise ValueError("a metadata check has exactly one of `equals`, `at_least` and `known`")
-        if self.at_least is not None and self.field not in NUMBERS:
-            raise ValueError(f"`at_least` needs a number: one of {', '.join(NUMBERS)}")
+        fields = [name for name in CallMetadata.__dataclass_fields__ if name != "extra"]
+        if self.field not in fields and not self.field.startswith(EXTRA):
+            raise ValueError(f"unknown metadata field {self.field!r}: one of {', '.join(fields)}, {EXTRA}COLUMN")
+        bounded = self.at_least is not None or self.below is not None
+        if (self.equals is not None) + bounded + (self.known is not None) != 1:
+            raise ValueError(
+                "a metadata check has exactly one of `equals`, `known`, and bounds (`at_least`, `below`)"
+            )
+        if bounded and self.field not in NUMBERS and not self.field.startswith(EXTRA):
+            raise ValueError(f"a bound needs a number: one of {', '.join(NUMBERS)}, {EXTRA}COLUMN")
         if self.field in VALUES and self.equals is not None:
             for value in self._wanted():
                 if value not in VALUES[self.field]:
@@ -105,16 +114,52 @@ class MetadataCheck(Check):
     def _wanted(self) -> tuple[str | int | None, ...]:
         return self.equals if isinstance(self.equals, tuple) else (self.equals,)
 
+    def _value(self, metadata: CallMetadata) -> object:
+        if self.field.startswith(EXTRA):
+            return dict(metadata.extra).get(self.field.removeprefix(EXTRA)) or None
+        return getattr(metadata, self.field)
+
     def evaluate(self, context: Context) -> Verdict:
-        value = getattr(context.metadata, self.field)
+        value = self._value(context.metadata)
         if self.known is not None:
             return TRUE if (value is not None) is self.known else FALSE
         if value is None:
             answers = {"true": TRUE, "false": FALSE, "unknown": unknown(f"metadata_unknown:{self.field}")}
             return answers[self.when_unknown]
-        if self.at_least is not None:
-            return TRUE if float(value) >= self.at_least else FALSE
-        return TRUE if value in self._wanted() else FALSE
+        if self.equals is not None:
+            wanted = self._wanted()
+            return TRUE if value in wanted or str(value) in map(str, wanted) else FALSE
+        try:
+            number = float(str(value))
+        except ValueError:
+            return unknown(f"metadata_not_a_number:{self.field}")
+        reached = self.at_least is None or number >= self.at_least
+        return TRUE if reached and (self.below is None or number < self.below) else FALSE
+
+
+class CallTimeCheck(Check):
+    """The call began at or after ``from_time`` and before ``to_time`` (HH:MM), on one of ``days`` (Monday: 1), by
+    the clock of the place that ``started_at`` was written in."""
+
+    from_time: str = Field(default="00:00", pattern=_CLOCK)
+    to_time: str = Field(default="24:00", pattern=_CLOCK)
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "CallTimeCheck":
+        if self.to_time <= self.from_time:
+            raise ValueError("`to_time` is not after `from_time`; hours over midnight are two checks in `any`")
+        if not self.days or not set(self.days) <= set(range(1, 8)):
+            raise ValueError("`days` are 1 (Monday) to 7 (Sunday)")
+        return self
+
+    def evaluate(self, context: Context) -> Verdict:
+        started = context.metadata.started_at
+        if started is None:
+            return unknown("metadata_unknown:started_at")
+        inside = started.isoweekday() in self.days and self.from_time <= f"{started:%H:%M}" < self.to_time
+        evidence = Evidence(0.0, 0.0, note=f"began {started.isoformat()}")
+        return Verdict(inside, (evidence,))
 
 
 class RuleCheck(Check):

@@ -82,7 +82,7 @@ def test_no_such_pack(tmp_path: Path) -> None:
         ("require: {metadata: {field: agent_id, at_least: 3}}", 4, "needs a number"),
         ("require: {rule: {id: nobody, outcome: met}}", 1, "refers to rule 'nobody'"),
         ("title: 3\nrequire: {phrase: {lexicon: polite}}", 4, "not valid YAML"),
-        ("owner: me\nrequire: {phrase: {lexicon: polite}}", 4, "owner: Extra inputs"),
+        ("ovner: me\nrequire: {phrase: {lexicon: polite}}", 4, "ovner: Extra inputs"),
         ("scored: perhaps\nrequire: {phrase: {lexicon: polite}}", 4, "scored"),
         ("same_event_as: [nobody]\nrequire: {phrase: {lexicon: polite}}", 1, "refers to rule 'nobody'"),
         ("style:\n  x: {phrase: {lexicon: rude}}\nrequire: {phrase: {lexicon: polite}}", 5, "unknown lexicon"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from models.diarization.pyannote import CHUNK_S, DiarizationOptions, PyannoteDiarizer, _level_dbfs
+from models.diarization.pyannote import CHUNK_S, DiarizationOptions, PyannoteDiarizer, _loudness
 from models.diarization.voices import VoiceOptions
 from models.vad.silero import SileroVad
 from models.weights import CAMPPLUS, SEGMENTATION, PackagedModel, assemble, default_cache_dir
@@ -193,11 +193,11 @@ def test_the_audio_is_never_whole_in_memory(pyannote: PyannoteDiarizer) -> None:
 def test_the_level_is_a_mean_of_power_while_speaking() -> None:
     samples = np.concatenate([tone(1.0), line_noise(9.0)])
     level_db = 20 * np.log10(0.3) - 3.01
-    assert _level_dbfs(ArrayAudio(samples), 0, spans((0.0, 1.0))) == pytest.approx(level_db, abs=0.01)
-    assert _level_dbfs(ArrayAudio(samples), 0, spans((0.0, 0.5), (0.5, 2.0))) == pytest.approx(
+    assert _loudness(ArrayAudio(samples), 0, spans((0.0, 1.0))).mean_dbfs == pytest.approx(level_db, abs=0.01)
+    assert _loudness(ArrayAudio(samples), 0, spans((0.0, 0.5), (0.5, 2.0))).mean_dbfs == pytest.approx(
         level_db - 3.01, abs=0.01
     )
-    assert _level_dbfs(ArrayAudio(np.zeros(RATE_HZ, np.float32)), 0, spans((0.0, 1.0))) == -120.0
+    assert _loudness(ArrayAudio(np.zeros(RATE_HZ, np.float32)), 0, spans((0.0, 1.0))).mean_dbfs == -120.0
 
 
 # --- provenance and refusals ------------------------------------------------------------------------------

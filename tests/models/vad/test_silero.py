@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.channels.inspector import SignalInspector
 from models.vad.regions import RegionOptions
-from models.vad.silero import BLOCK_FRAMES, CONTEXT, FRAME, SileroVad, _level
+from models.vad.silero import BLOCK_FRAMES, CONTEXT, FRAME, SileroVad
 from qa_service.domain.faults import ChannelInspection, ChannelSignal, FaultOptions, channel_faults, leaked
 from qa_service.domain.timeline import difference, intersection, total_s
 from tests.builders import spans
@@ -167,19 +167,6 @@ def test_a_faint_line_on_which_nobody_speaks_is_silent(vad: SileroVad, rms_db: f
 def test_a_very_short_recording(vad: SileroVad, samples: int) -> None:
     activities = vad.detect(ArrayAudio(np.zeros((2, samples), np.float32)))
     assert [(a.channel, a.spans) for a in activities] == [(0, ()), (1, ())]
-
-
-def test_the_level_is_that_of_the_speech_frames_alone() -> None:
-    """Frames of 1/4 s: five at −20 dBFS among silence; the spans touch exactly these."""
-    levels = np.full(20, -120.0, np.float32)
-    levels[[2, 3, 4, 10, 11]] = -20.0
-    assert _level(levels, spans((0.5, 1.25), (2.5, 3.0)), 0.25) == pytest.approx(-20.0, abs=0.01)
-    assert _level(levels, (), 0.25) is None
-
-
-def test_the_level_is_a_mean_of_power() -> None:
-    """(1 + 0.01) / 2 of full power is −2.97 dB."""
-    assert _level(np.array([0.0, -20.0], np.float32), spans((0.0, 0.5)), 0.25) == pytest.approx(-2.97, abs=0.01)
 
 
 def test_the_run_tells_every_option() -> None:
