@@ -5,7 +5,7 @@ Samples are float32 arrays in [-1, 1], mono, 16 kHz, unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from qa_service.domain.call import CallMetadata, RawFormat, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
 from qa_service.domain.faults import ChannelInspection
+from qa_service.domain.lifecycle import RuleState, RuleTransition, RuleVersion
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import RuleResult
 from qa_service.domain.scoring import Evaluation, Scorecard
@@ -232,13 +233,22 @@ class RuleEvaluator(Protocol):
     """A compiled rule set with its scorecard."""
 
     pack: str
+    language: str
     digest: str
     scorecard: Scorecard
     metric_options: MetricOptions
+    versions: tuple[RuleVersion, ...]
 
     def evaluate(
-        self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
-    ) -> tuple[RuleResult, ...]: ...
+        self,
+        conversation: Conversation,
+        metrics: ConversationMetrics,
+        metadata: CallMetadata,
+        *,
+        not_live: Collection[str] = (),
+    ) -> tuple[RuleResult, ...]:
+        """Every rule's answer. Those of ``not_live`` are recorded and not scored."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +349,13 @@ class ConversationRepository(Protocol):
 class EvaluationRepository(Protocol):
     def by_key(self, key: str) -> StoredEvaluation | None: ...
 
-    def latest(self, recording_id: int) -> StoredEvaluation | None: ...
+    def latest(self, recording_id: int) -> StoredEvaluation | None:
+        """The evaluation that was asked for last, which need not be the one that was made last."""
+        ...
+
+    def ask_for(self, evaluation: StoredEvaluation) -> None:
+        """Make a stored evaluation the recording's latest."""
+        ...
 
     def add(
         self,
@@ -352,11 +368,35 @@ class EvaluationRepository(Protocol):
         results: Sequence[RuleResult],
         metrics: ConversationMetrics,
     ) -> StoredEvaluation:
-        """Store with rule results and open findings; when the key is there already, the stored one wins.
+        """Store with rule results and open findings, as the recording's latest; when the key is there already, the
+        stored one wins.
 
         A finding is opened for each result that needs a person: not met or undetermined, scored or not
         twice-counted (``same_event_as`` is None and ``scored``).
         """
+        ...
+
+
+class RuleVersionRepository(Protocol):
+    """Which versions of rules may score: what was said about them, step by step. Nothing is overwritten."""
+
+    def states(self, pack: str) -> Mapping[tuple[str, str], RuleState]:
+        """The state of every version of which something was said, by rule and digest."""
+        ...
+
+    def held(self, versions: Sequence[RuleVersion]) -> Mapping[tuple[str, str], RuleState]:
+        """Store new versions, and keep others from moving any version of their rules until the transaction ends.
+
+        Returns the states of all versions of these rules, by rule and digest.
+        """
+        ...
+
+    def move(self, pack: str, rule: str, digest: str, *, to: RuleState, by: str, note: str) -> RuleTransition:
+        """The next step of a stored version. Raises ConflictError ``rule_transition_refused``."""
+        ...
+
+    def history(self, pack: str, rule: str | None = None) -> tuple[RuleTransition, ...]:
+        """Every step, oldest first."""
         ...
 
 
@@ -407,6 +447,8 @@ class UnitOfWork(Protocol):
     def conversations(self) -> ConversationRepository: ...
     @property
     def evaluations(self) -> EvaluationRepository: ...
+    @property
+    def rule_versions(self) -> RuleVersionRepository: ...
     @property
     def jobs(self) -> JobQueue: ...
 

@@ -5,7 +5,7 @@ Guarantee: deterministic and free of side effects; unknown never becomes not met
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -18,9 +18,10 @@ from rules.context import Anchor, Context, Position, hearing
 from rules.matching import PhraseBook, turn_texts
 from rules.schema import Pack, Rule, ScorecardModel
 from rules.verdict import TRUE, Verdict, conjunction, negation
+from rules.versions import rule_versions
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "3"
+ENGINE_REVISION = "4"
 
 
 class RuleSet:
@@ -31,18 +32,25 @@ class RuleSet:
         self._rules = in_order(rules)
         self._book = PhraseBook(p for rule in self._rules for check in rule.checks() for p in check.phrases())
         self.pack = pack.pack
-        self.language = pack.language
+        self.language: str = pack.language
         self.scorecard: Scorecard = scorecard.scorecard_of()
         self.metric_options: MetricOptions = pack.metrics.options()
         self.digest = _digest(pack, self._rules, scorecard)
+        self.versions = rule_versions(pack, self._rules, scorecard)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self._rules
 
     def evaluate(
-        self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
+        self,
+        conversation: Conversation,
+        metrics: ConversationMetrics,
+        metadata: CallMetadata,
+        *,
+        not_live: Collection[str] = (),
     ) -> tuple[RuleResult, ...]:
+        """See ``RuleEvaluator.evaluate``."""
         texts = turn_texts(conversation)
         outcomes: dict[str, Outcome] = {}
         context = Context(
@@ -58,8 +66,11 @@ class RuleSet:
         )
         results: dict[str, RuleResult] = {}
         for rule in self._rules:
-            results[rule.rule] = _judge(rule, context)
-            outcomes[rule.rule] = results[rule.rule].outcome
+            result = _judge(rule, context)
+            if result.scored and rule.rule in not_live:
+                result = replace(result, scored=False, unscored="not_live")
+            results[rule.rule] = result
+            outcomes[rule.rule] = result.outcome
         return tuple(_shared_event(rule, results) for rule in sorted(self._rules, key=lambda r: r.rule))
 
 
@@ -70,6 +81,7 @@ def _judge(rule: Rule, context: Context) -> RuleResult:
         Outcome.NOT_APPLICABLE,
         rule.severity,
         scored=rule.counts,
+        unscored=rule.unscored,
         review=rule.unknown == "review",
     )
     trigger = context.at(Position.TRIGGER)
@@ -186,7 +198,10 @@ def _sorted(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def _shared_event(rule: Rule, results: dict[str, RuleResult]) -> RuleResult:
-    """Mark a violation whose every piece of evidence another rule already counts: one event costs once."""
+    """Mark a violation whose every piece of evidence another rule already counts: one event costs once.
+
+    A result that is not scored counts nothing.
+    """
     result = results[rule.rule]
     if result.outcome is not Outcome.NOT_MET:
         return result
@@ -195,6 +210,7 @@ def _shared_event(rule: Rule, results: dict[str, RuleResult]) -> RuleResult:
         if (
             counted is not None
             and counted.outcome is Outcome.NOT_MET
+            and (counted.scored or not result.scored)
             and result.evidence
             and all(
                 any(mine.span.overlap_s(theirs.span) > 0 for theirs in counted.evidence)

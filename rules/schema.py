@@ -86,7 +86,14 @@ class Rule(_Model):
     @property
     def counts(self) -> bool:
         """Whether its results are scored."""
-        return self.scored and self.status is RuleStatus.LIVE
+        return not self.unscored
+
+    @property
+    def unscored(self) -> str:
+        """Why its results are not scored, for ``RuleResult.unscored``; empty: they are."""
+        if not self.scored:
+            return "recorded_only"
+        return "shadow" if self.status is RuleStatus.SHADOW else ""
 
     def checks(self) -> Iterable[Check]:
         named = (self.applies_when, self.for_each, self.only_when, self.unless, self.require, self.forbid)

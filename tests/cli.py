@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.corpus import ROOT
+
+Here = Callable[..., subprocess.CompletedProcess[str]]
+"""``qa`` in the test's own process, as the fixture ``here`` runs it."""
 
 QA = (sys.executable, "-m", "worker.cli")
 
@@ -33,6 +37,13 @@ def qa(
         timeout=timeout_s,
         check=False,
     )
+
+
+def refused(result: subprocess.CompletedProcess[str], code: int = 2) -> str:
+    """What was said by a command that ended with ``code`` and left stdout alone."""
+    assert (result.returncode, result.stdout) == (code, ""), result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr
 
 
 def json_lines(output: str) -> list[dict[str, Any]]:

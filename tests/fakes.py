@@ -5,7 +5,7 @@ without words, ``b"say …"`` what it says, anything else one greeting a channel
 test can tell what was not repeated.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +21,13 @@ from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
 from qa_service.domain.faults import ChannelInspection, ChannelSignal
+from qa_service.domain.lifecycle import RuleVersion
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
 from qa_service.domain.timeline import TimeSpan, hull
 from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, RoleCue, SpeechActivity, SpokenCall
+from qa_service.services.approvals import RuleApprovals
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
@@ -218,6 +220,7 @@ class FakeAnnotator:
 class FakeRules:
     """Implements ``RuleEvaluator``: the greeting has ``outcome``, with the first utterance for evidence."""
 
+    language = "zh"
     metric_options = MetricOptions()
     scorecard = Scorecard(
         "fake", 0.5, (ScorecardSection("all", "全部", (ScorecardItem("greeting", 10), ScorecardItem("x", 5))),)
@@ -229,13 +232,29 @@ class FakeRules:
         self.outcome = outcome
         self.evaluated = 0
 
+    @property
+    def versions(self) -> tuple[RuleVersion, ...]:
+        return (RuleVersion(self.pack, "greeting", self.digest, f'{{"outcome":"{self.outcome}"}}'),)
+
     def evaluate(
-        self, conversation: Conversation, metrics: ConversationMetrics, metadata: CallMetadata
+        self,
+        conversation: Conversation,
+        metrics: ConversationMetrics,
+        metadata: CallMetadata,
+        *,
+        not_live: Collection[str] = (),
     ) -> tuple[RuleResult, ...]:
         self.evaluated += 1
+        live = "greeting" not in not_live
         first = conversation.utterances[0]
         evidence = Evidence(first.start, first.end, first.role, first.text, (0,), first.confidence)
-        return (RuleResult("greeting", "问候", self.outcome, Severity.MAJOR, (evidence,)),)
+        return (
+            RuleResult(
+                *("greeting", "问候", self.outcome, Severity.MAJOR, (evidence,)),
+                scored=live,
+                unscored="" if live else "not_live",
+            ),
+        )
 
 
 class Workplace:
@@ -254,10 +273,16 @@ class Workplace:
         self.annotator = FakeAnnotator()
         self.packs = {name: FakeRules(name, f"sha256:{name}") for name in ("rules-zh", "rules-en")}
         self.ingest = Ingest(units=database.unit_of_work, blobs=self.blobs)
+        self.shipped = {"rules-zh", "rules-en"}
+        self.approvals = RuleApprovals(
+            units=database.unit_of_work,
+            as_shipped=lambda rules: {v.rule for v in rules.versions if rules.pack in self.shipped},
+        )
         self.evaluate = EvaluateConversation(
             units=database.unit_of_work,
             load_pack=self.packs.__getitem__,
             pack_by_language={"zh": "rules-zh", "en": "rules-en"},
+            approvals=self.approvals,
         )
         self.hear = self.hearing()
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -19,11 +20,13 @@ from rich.text import Text
 
 from qa_service import __version__
 from qa_service.adapters.discovery import discover
+from qa_service.domain.lifecycle import RuleState
 from qa_service.errors import ConfigurationError, EngineError, InputError, NotFoundError, QAError, RulePackError
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
 from worker.commands.models import models_app
+from worker.commands.rules import rules_app
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
@@ -34,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
 app.add_typer(models_app, name="models")
+app.add_typer(rules_app, name="rules")
 
 
 _UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -74,11 +78,13 @@ def score(
 ) -> None:
     """Transcribe, check and score recordings."""
     container = Container(load_settings())
-    for name in [pack] if pack else [container.settings.pack_zh, container.settings.pack_en]:
-        load_named_pack(name)  # a faulty pack is found before any audio is touched
+    names = [pack] if pack else [container.settings.pack_zh, container.settings.pack_en]
+    packs = {name: load_named_pack(name) for name in names}  # a faulty pack is found before any audio is touched
     _ = container.hear.engines  # and so is a missing model
     notes = console(stderr=True)
     warn = _Warner(notes)
+    for name, rules in packs.items():
+        _warn_of_drafts(name, container.approvals.not_live(rules), warn)
     files = discover(paths)
     if not files:
         raise ConfigurationError("nothing_to_score", "no recordings in the given folders: check the paths")
@@ -157,6 +163,15 @@ class _Warner:
         if message not in self._said:
             self._said.add(message)
             self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)
+
+
+def _warn_of_drafts(name: str, not_live: Mapping[str, RuleState], warn: _Warner) -> None:
+    if not_live:
+        named = ", ".join(f"{rule} ({state.value})" for rule, state in not_live.items())
+        warn(
+            f"pack {name}: {len(not_live)} of its rules are recorded and not scored: {named}: approve them with "
+            f"`qa rules approve {name} --by NAME`, then `qa rules publish {name} --by NAME`"
+        )
 
 
 class _Done:

@@ -1,6 +1,6 @@
 """Wiring: from settings to services. Nothing is opened or loaded before it is needed."""
 
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
@@ -15,13 +15,16 @@ from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.processes import owner_name
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
+from qa_service.ports import RuleEvaluator
+from qa_service.services.approvals import RuleApprovals
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
 from qa_service.settings import Settings
 from rules.engine import RuleSet
-from rules.loader import find_pack, load_pack
+from rules.loader import find_pack, load_pack, shipped_packs
+from rules.versions import same_as
 
 _GPU_LIMITS = BatchLimits(calls=32, audio_s=120 * 60.0)
 
@@ -99,7 +102,12 @@ class Container:
             units=self.database.unit_of_work,
             load_pack=pack,
             pack_by_language={"zh": self.settings.pack_zh, "en": self.settings.pack_en},
+            approvals=self.approvals,
         )
+
+    @cached_property
+    def approvals(self) -> RuleApprovals:
+        return RuleApprovals(units=lambda: self.database.unit_of_work(), as_shipped=as_shipped)
 
     @cached_property
     def jobs(self) -> ScoreRecordings:
@@ -126,3 +134,14 @@ class Container:
 def pack(name: str) -> RuleSet:
     """A compiled pack, once a process. Raises RulePackError."""
     return load_pack(find_pack(name))
+
+
+@cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(shipped_packs())
+
+
+def as_shipped(rules: RuleEvaluator) -> frozenset[str]:
+    """Rules that are a shipped pack's, unchanged. Of a pack that is shipped itself no other needs to be read."""
+    names = sorted(_shipped(), key=lambda name: name != rules.pack)
+    return same_as(rules.versions, [lambda name=name: pack(name).versions for name in names])  # type: ignore[misc]

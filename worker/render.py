@@ -31,6 +31,7 @@ _MANY = 4  # results that one line stands for
 PLAIN_WIDTH = 140  # a pipe has no width of its own
 
 _COLOUR = {Severity.CRITICAL: "bold red", Severity.MAJOR: "red", Severity.MINOR: "yellow"}
+_UNSCORED = {"shadow": "shadow, not scored", "not_live": "not approved, not scored"}
 _RANK = {severity: rank for rank, severity in enumerate((Severity.CRITICAL, Severity.MAJOR, Severity.MINOR))}
 _ROLE_COLOUR = {SpeakerRole.AGENT: "cyan", SpeakerRole.CUSTOMER: "green"}
 
@@ -154,7 +155,7 @@ def _lines(texts: Sequence[Text]) -> Group | Text:
 def _broken(result: RuleResult) -> Text:
     times = ", ".join(dict.fromkeys(clock(e.start) for e in result.evidence))
     style = _COLOUR[result.severity] if result.scored else "dim"
-    suffix = "" if result.scored else " (recorded only)"
+    suffix = "" if result.scored else f" ({_UNSCORED.get(result.unscored, 'recorded only')})"
     return Text(f"{result.title} {times}{suffix}", style=style)
 
 

@@ -18,6 +18,7 @@ from qa_service.db.rows import (
     EngineRunRow,
     EvaluationRow,
     FindingRow,
+    LatestEvaluationRow,
     RecordingRow,
     RuleResultRow,
 )
@@ -209,12 +210,15 @@ class SqlEvaluationRepository:
     def latest(self, recording_id: int) -> StoredEvaluation | None:
         row = self._session.scalar(
             select(EvaluationRow)
-            .where(EvaluationRow.recording_id == recording_id)
-            .order_by(EvaluationRow.id.desc())
-            .limit(1)
+            .join(LatestEvaluationRow, LatestEvaluationRow.evaluation_id == EvaluationRow.id)
+            .where(LatestEvaluationRow.recording_id == recording_id)
             .options(selectinload(EvaluationRow.results))
         )
         return None if row is None else _evaluation(row)
+
+    def ask_for(self, evaluation: StoredEvaluation) -> None:
+        """See ``EvaluationRepository.ask_for``. The last of two who ask at once wins."""
+        self._make_latest(evaluation.recording_id, evaluation.id)
 
     def add(
         self,
@@ -251,7 +255,26 @@ class SqlEvaluationRepository:
             ),
         )
         self._session.flush()
+        self._make_latest(row.recording_id, row.id)
         return _evaluation(row)
+
+    def _make_latest(self, recording_id: int, evaluation_id: int) -> None:
+        _, is_new = insert_or_get(
+            self._session,
+            lambda: self._session.get(LatestEvaluationRow, recording_id, populate_existing=True),
+            lambda: LatestEvaluationRow(recording_id=recording_id, evaluation_id=evaluation_id),
+        )
+        if is_new:
+            return
+        self._session.execute(
+            update(LatestEvaluationRow)
+            .where(
+                LatestEvaluationRow.recording_id == recording_id,
+                LatestEvaluationRow.evaluation_id != evaluation_id,
+            )
+            .values(evaluation_id=evaluation_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def _row_by_key(self, key: str) -> EvaluationRow | None:
         return self._session.scalar(
@@ -310,6 +333,7 @@ def _new_evaluation(row: EvaluationRow, results: Sequence[RuleResult]) -> Evalua
             grade=result.grade,
             review=result.review,
             opens=documents.dump_opens(result.opens),
+            unscored=result.unscored,
             finding=FindingRow(evaluation=row, state="open") if result.needs_a_person else None,
         )
         for position, result in enumerate(results)
@@ -353,4 +377,5 @@ def _result(row: RuleResultRow) -> RuleResult:
         grade=row.grade,
         review=row.review,
         opens=documents.load_opens(row.opens),
+        unscored=row.unscored,
     )

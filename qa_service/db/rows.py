@@ -203,8 +203,50 @@ class RuleResultRow(Row):
     grade: Mapped[int | None]
     review: Mapped[bool] = mapped_column(server_default=true())
     opens: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
+    unscored: Mapped[str] = mapped_column(server_default=text("''"))
 
     finding: Mapped[FindingRow | None] = relationship(lazy="raise", back_populates="result")
+
+
+class LatestEvaluationRow(Row):
+    """A recording's evaluation that was asked for last: rules that are changed back find an older one."""
+
+    __tablename__ = "latest_evaluations"
+
+    recording_id: Mapped[int] = mapped_column(
+        _Id, ForeignKey("recordings.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    evaluation_id: Mapped[int] = mapped_column(_Id, ForeignKey("evaluations.id", ondelete="CASCADE"), index=True)
+
+
+class RuleVersionRow(Row):
+    """A version of a rule of which somebody has said something. ``content`` is what its digest covers."""
+
+    __tablename__ = "rule_versions"
+    __table_args__ = (UniqueConstraint("pack", "rule", "digest"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    pack: Mapped[str]
+    rule: Mapped[str]
+    digest: Mapped[str]
+    content: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class RuleTransitionRow(Row):
+    """One step of a rule version. Rows are only ever added; the highest ``number`` tells the state."""
+
+    __tablename__ = "rule_transitions"
+    __table_args__ = (UniqueConstraint("version_id", "number"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    version_id: Mapped[int] = mapped_column(_Id, ForeignKey("rule_versions.id"))
+    number: Mapped[int]
+    from_state: Mapped[str]
+    to_state: Mapped[str]
+    by: Mapped[str]
+    note: Mapped[str]
+    created_at: Mapped[datetime]
 
 
 class FindingRow(Row):

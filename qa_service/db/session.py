@@ -21,6 +21,7 @@ from qa_service.db.repositories import (
     SqlMetadataRepository,
     SqlRecordingRepository,
 )
+from qa_service.db.rule_versions import SqlRuleVersionRepository
 from qa_service.errors import ConfigurationError, TransientError
 from qa_service.ports import Clock
 
@@ -34,6 +35,7 @@ class SqlUnitOfWork:
         self.metadata = SqlMetadataRepository(session, clock)
         self.conversations = SqlConversationRepository(session, clock)
         self.evaluations = SqlEvaluationRepository(session, clock)
+        self.rule_versions = SqlRuleVersionRepository(session, clock)
         self.jobs = SqlJobQueue(session, clock)
 
     def commit(self) -> None:

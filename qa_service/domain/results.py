@@ -61,7 +61,9 @@ class OpenItem:
 class RuleResult:
     """One rule on one conversation.
 
-    Results with ``scored`` False are recorded only. ``same_event_as`` names the rule that already counts the
+    Results with ``scored`` False are recorded only; ``unscored`` says why: the rule is for the record
+    (``recorded_only``), being tried (``shadow``), or not approved and live (``not_live``).
+    ``same_event_as`` names the rule that already counts the
     same event, so that one event costs points once and makes one finding. ``reason`` is a stable code that says
     why a result is undetermined or not applicable. ``style`` lists parts of the script that are reported and never
     scored: name, and whether they were heard (None: cannot be told). ``grade``: how grave it is on the rule's own
@@ -81,6 +83,7 @@ class RuleResult:
     grade: int | None = None
     review: bool = True
     opens: tuple[OpenItem, ...] = ()
+    unscored: str = ""
 
     @property
     def needs_a_person(self) -> bool:

@@ -1,6 +1,7 @@
 """The scoring stage: a stored conversation becomes an evaluation. Needs no audio.
 
-Guarantee: keyed by conversation, metadata and rule set; the same inputs find the same evaluation.
+Guarantee: keyed by conversation, metadata, rule set and which of its rules are live; the same inputs find the same
+evaluation. Rules that are not live are recorded and never scored.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from qa_service.domain.metrics import measure
 from qa_service.domain.scoring import fill
 from qa_service.errors import InputError
 from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation, UnitOfWorkFactory
+from qa_service.services.approvals import RuleApprovals, scored_digest
 from qa_service.services.keys import stage_key
 
 # Raised whenever metrics or scoring would answer otherwise for the same conversation, metadata and rules.
@@ -17,7 +19,8 @@ SCORING_REVISION = 2
 
 
 class EvaluateConversation:
-    """``pack_by_language`` names the pack for each language; ``load_pack`` compiles one (and may cache it)."""
+    """``pack_by_language`` names the pack for each language; ``load_pack`` compiles one (and may cache it);
+    ``approvals`` knows which rules may score."""
 
     def __init__(
         self,
@@ -25,15 +28,18 @@ class EvaluateConversation:
         units: UnitOfWorkFactory,
         load_pack: Callable[[str], RuleEvaluator],
         pack_by_language: Mapping[str, str],
+        approvals: RuleApprovals,
     ) -> None:
         self._units = units
         self._load_pack = load_pack
         self._pack_by_language = pack_by_language
+        self._approvals = approvals
 
     def selection_digest(self, pack: str | None) -> str:
         """Digest of the rules that would be used: of ``pack``, or of those that the language chooses between."""
         names = [pack] if pack else sorted(self._pack_by_language.values())
-        return stage_key("rules", digests=[self._load_pack(name).digest for name in names])
+        packs = [self._load_pack(name) for name in names]
+        return stage_key("rules", digests=[scored_digest(p, self._approvals.not_live(p)) for p in packs])
 
     def evaluate(
         self, stored: StoredConversation, metadata: CallMetadata, *, pack: str | None = None
@@ -52,26 +58,31 @@ class EvaluateConversation:
                 f"no rule pack for language {conversation.language!r} (there is {known}): name one with --pack",
             )
         rules = self._load_pack(name)
+        not_live = self._approvals.not_live(rules)
+        digest = scored_digest(rules, not_live)
         key = stage_key(
             "score",
             revision=SCORING_REVISION,
             conversation=stored.stage_key,
             metadata=metadata,
-            rules=rules.digest,
+            rules=digest,
         )
         with self._units() as unit:
             known_evaluation = unit.evaluations.by_key(key)
+            if known_evaluation is not None:
+                unit.evaluations.ask_for(known_evaluation)
+                unit.commit()
         if known_evaluation is not None:
             return known_evaluation
         metrics = measure(conversation, metadata, rules.metric_options)
-        results = rules.evaluate(conversation, metrics, metadata)
+        results = rules.evaluate(conversation, metrics, metadata, not_live=not_live.keys())
         evaluation = fill(rules.scorecard, results)
         with self._units() as unit:
             saved = unit.evaluations.add(
                 key,
                 conversation=stored,
                 pack=rules.pack,
-                ruleset_digest=rules.digest,
+                ruleset_digest=digest,
                 evaluation=evaluation,
                 results=results,
                 metrics=metrics,

@@ -151,6 +151,7 @@ def _result(result: RuleResult) -> dict[str, Any]:
         "severity": result.severity.value,
         "reason": result.reason or None,
         "scored": result.scored,
+        "unscored": result.unscored or None,
         "same_event_as": result.same_event_as,
         "style": dict(result.style),
         "grade": result.grade,

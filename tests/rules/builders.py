@@ -1,5 +1,6 @@
 """Small packs written to a folder, and conversations judged by them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from qa_service.domain.call import CallMetadata
@@ -41,11 +42,16 @@ def rule_set(
 
 
 def results(
-    rules: RuleSet, conversation: Conversation, metadata: CallMetadata | None = None
+    rules: RuleSet,
+    conversation: Conversation,
+    metadata: CallMetadata | None = None,
+    *,
+    not_live: Collection[str] = (),
 ) -> dict[str, RuleResult]:
     metadata = metadata or CallMetadata()
     metrics = measure(conversation, metadata, rules.metric_options)
-    return {result.rule: result for result in rules.evaluate(conversation, metrics, metadata)}
+    found = rules.evaluate(conversation, metrics, metadata, not_live=not_live)
+    return {result.rule: result for result in found}
 
 
 def judged(

@@ -4,28 +4,16 @@ Whatever depends on the process is tested in one of its own. The rest calls ``ma
 second or two only to start.
 """
 
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from qa_service import __version__
 from rules.loader import find_pack
-from tests.cli import QA, environment, json_lines, qa
+from tests.cli import QA, Here, environment, json_lines, qa, refused
 from tests.worker.containers import FakeContainer
-from worker.cli import main
-
-Here = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -36,45 +24,6 @@ def calls(tmp_path: Path) -> Path:
     (folder / "empty.wav").touch()
     (folder / "text.wav").write_text("words")
     return folder
-
-
-@pytest.fixture
-def fakes(data: Path) -> Iterator[FakeContainer]:
-    """The same data directory with engines that need no model."""
-    container = FakeContainer(data)
-    yield container
-    container.database.dispose()
-
-
-@pytest.fixture
-def here(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Here]:
-    """``main`` in this process, in ``tmp_path`` and with no settings but the given ones."""
-
-    def run(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-        with monkeypatch.context() as patch:
-            patch.chdir(tmp_path)
-            for name in [name for name in os.environ if name.startswith("QA_")]:
-                patch.delenv(name)
-            for name, value in {"QA_DATA_DIR": str(data), **settings}.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["qa", *map(str, arguments)])
-            with pytest.raises(SystemExit) as ended:
-                main()
-        assert isinstance(ended.value.code, int)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, ended.value.code, said.out, said.err)
-
-    yield run
-    structlog.reset_defaults()
-
-
-def refused(result: subprocess.CompletedProcess[str], code: int = 2) -> str:
-    """What was said by a command that ended with ``code`` and left stdout alone."""
-    assert (result.returncode, result.stdout) == (code, ""), result.stderr
-    assert "Traceback" not in result.stderr
-    return result.stderr
 
 
 def test_the_version(data: Path) -> None:

@@ -78,9 +78,9 @@ def test_two_workers_that_score_at_once_keep_one_evaluation(
     workplace: Workplace, heard: StoredConversation
 ) -> None:
     class Slow(FakeRules):
-        def evaluate(self, *args: object) -> tuple[object, ...]:  # type: ignore[override]
+        def evaluate(self, *args: object, **options: object) -> tuple[object, ...]:  # type: ignore[override]
             other.evaluate.evaluate(heard, NOTHING)  # another worker is faster
-            return super().evaluate(*args)  # type: ignore[arg-type]
+            return super().evaluate(*args, **options)  # type: ignore[arg-type]
 
     other = Workplace(workplace.database, workplace.folder)
     workplace.packs["rules-zh"] = Slow("rules-zh", "sha256:rules-zh")

@@ -192,6 +192,7 @@ def test_a_result_with_its_evidence() -> None:
             "severity": "major",
             "reason": None,
             "scored": True,
+            "unscored": None,
             "same_event_as": "closing",
             "style": {"祝福": True, "姓名": None},
             "grade": 2,

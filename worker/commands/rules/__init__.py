@@ -1,0 +1,9 @@
+"""``qa rules``: rules as code."""
+
+import typer
+
+from worker.commands.rules.approvals import approve, history, publish, retire
+
+rules_app = typer.Typer(no_args_is_help=True, help="The rules: try them, approve them, let them score.")
+for _command in (approve, publish, retire, history):
+    rules_app.command()(_command)
