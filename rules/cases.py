@@ -22,8 +22,9 @@ Guarantee: pure but for reading the files; a case runs through the real overlay,
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 from typing import Final
@@ -38,7 +39,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from ruamel.yaml.scalarstring import LiteralScalarString
 
 from qa_service.domain.alignment import turns_of
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
@@ -58,9 +58,12 @@ from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan, union
 from qa_service.errors import RulePackError
 from qa_service.pinyin import syllables
-from rules.documents import Faults, line_of, read_document, validated
+from rules.documents import Faults, read_document, validated
 from rules.engine import RuleSet
-from rules.loader import CASES_SUFFIX, invalid, load_pack
+from rules.loader import invalid, load_pack
+from rules.sources import PackSource, case_rule, read_pack
+from rules.wording import hint
+from rules.yaml_tree import Map, Place, Seq, shown
 
 DEFAULT_CONFIDENCE: Final = 0.9
 DEFAULT_LEVEL_DBFS: Final = -20.0
@@ -80,14 +83,25 @@ class _Model(BaseModel):
 
 
 class CaseMetadata(_Model):
-    """What a case says about the call; the rest is unknown."""
+    """What a case says about the call, in the words of ``CallMetadata``; the rest is unknown."""
 
+    call_id: str | None = None
     direction: Direction | None = None
     purpose: Purpose | None = None
+    agent_id: str | None = None
+    agent_name: str | None = None
+    team: str | None = None
+    vendor: str | None = None
     queue: str | None = None
+    customer_ref: str | None = None
+    started_at: datetime | None = None
+    language: str | None = None
     ring_count: int | None = None
     hangup_side: HangupSide | None = None
+    agent_channel: int | None = None
+    speakers: int | None = None
     hold_spans: tuple[tuple[NonNegativeFloat, NonNegativeFloat], ...] | None = None
+    extra: dict[str, str] = {}
 
     @field_validator("hold_spans")
     @classmethod
@@ -100,6 +114,7 @@ class CaseMetadata(_Model):
         fields = dict(self)
         if self.hold_spans is not None:
             fields["hold_spans"] = tuple(TimeSpan(start, end) for start, end in self.hold_spans)
+        fields["extra"] = tuple(sorted(self.extra.items()))
         return CallMetadata(**fields)
 
 
@@ -184,43 +199,56 @@ def dialogue(
     )
 
 
-def load_cases(path: Path, rules: Collection[str]) -> Mapping[Path, tuple[tuple[int, Case], ...]]:
-    """The cases in the pack folder ``path`` with the lines at which they start, by file.
+def load_cases(path: Path) -> Mapping[Path, tuple[tuple[int, Case], ...]]:
+    """The cases that the pack in ``path`` must pass, with the lines at which they start, by file.
 
     Raises:
         RulePackError: ``pack_invalid``; ``faults`` lists the faults of all files.
     """
     faults = Faults()
-    found: dict[Path, tuple[tuple[int, Case], ...]] = {}
-    for file in sorted(path.glob(f"*{CASES_SUFFIX}")):
-        if _rule_of(file) not in rules:
-            faults.add(file, None, (), f"cases of rule {_rule_of(file)!r}, which this pack does not have")
-        node = read_document(file, faults, holds=list)
-        cases = validated(_Cases, file, node, faults) if node is not None else None
-        if cases is None:
-            continue
-        for index, case in enumerate(cases.root):
-            first = line_of(node, (index, "dialogue"))
-            # The text of a block starts on the line after its key.
-            first += isinstance(node[index]["dialogue"], LiteralScalarString)
-            lines, wrong = _parsed(case.dialogue)
-            for number, message in wrong:
-                faults.add_at(file, first + number - 1, message)
-            last_s = max((line.span.end for line in lines), default=0.0)
-            if case.duration_s is not None and case.duration_s < last_s:
-                faults.add(file, node, (index, "duration_s"), f"the call ends before its last words at {last_s} s")
-        found[file] = tuple((line_of(node, (index,)), case) for index, case in enumerate(cases.root))
-    if faults.found:
-        raise invalid(path, faults)
+    source = read_pack(path, faults)
+    found = read_cases(source, faults) if source is not None else {}
+    if len(faults):
+        raise invalid(path, faults.found)
     return found
+
+
+def read_cases(source: PackSource, faults: Faults) -> Mapping[Path, tuple[tuple[int, Case], ...]]:
+    """The cases of ``source`` that have no fault, by file."""
+    found: dict[Path, tuple[tuple[int, Case], ...]] = {}
+    for file, rule in source.cases:
+        if rule not in source.names and file.parent == source.path:
+            what = f"cases of rule {shown(rule)}, which this pack does not have"
+            faults.add(Place(file), what, hint(rule, source.names))
+        node = read_document(file, faults, holds=Seq)
+        cases = validated(_Cases, node, faults, place=node.place) if node is not None else None
+        if cases is not None:
+            for index, case in enumerate(cases.root):
+                _check(node[index], case, faults)
+            found[file] = tuple((node.places[index].line, case) for index, case in enumerate(cases.root))
+    return found
+
+
+def _check(node: Map, case: Case, faults: Faults) -> None:
+    """Whether the case's dialogue can be read and fits into the call."""
+    first, (file, _, column) = node.text_lines["dialogue"], node.places["dialogue"]
+    lines, wrong = _parsed(case.dialogue)
+    for number, message in wrong:
+        faults.add(Place(file, first + number - 1, column), message)
+    last_s = max((line.span.end for line in lines), default=0.0)
+    if case.duration_s is not None and case.duration_s < last_s:
+        faults.add(
+            node.places["duration_s"], f"the call ends before its last words at {last_s} s", "make it longer"
+        )
 
 
 def run_cases(pack_path: Path) -> tuple[CaseOutcome, ...]:
     """Run all cases of the pack in ``pack_path``. Raises RulePackError as ``load_pack`` and ``load_cases`` do."""
     rule_set = load_pack(pack_path)
-    cases = load_cases(pack_path, {rule.rule for rule in rule_set.rules})
     return tuple(
-        _run(rule_set, file, line, case) for file, with_lines in cases.items() for line, case in with_lines
+        _run(rule_set, file, line, case)
+        for file, with_lines in load_cases(pack_path).items()
+        for line, case in with_lines
     )
 
 
@@ -234,12 +262,8 @@ def _run(rule_set: RuleSet, file: Path, line: int, case: Case) -> CaseOutcome:
     metadata = case.metadata.call_metadata()
     metrics = measure(conversation, metadata, rule_set.metric_options)
     results = {r.rule: r for r in rule_set.evaluate(conversation, metrics, metadata)}
-    result = results[_rule_of(file)]
+    result = results[case_rule(file)]
     return CaseOutcome(result.rule, case, file, line, result.outcome, result.reason)
-
-
-def _rule_of(file: Path) -> str:
-    return file.name.removesuffix(CASES_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Recognition(BaseModel):
     a word below it may have been any word; ``alike_confidence``: below it, one that sounds somewhat alike.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     convict_confidence: float = 0.7
     accept_confidence: float = 0.3

@@ -1,93 +1,181 @@
-"""Reading YAML documents of a pack: every fault named by file and line, none raised one by one."""
+"""Reading the documents of a pack: every fault named by file, line and column, none raised one by one."""
 
+import re
+import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, RootModel, ValidationError
 
-MAX_BYTES = 1 << 20
+from rules.wording import foreign_letter, hint
+from rules.yaml_tree import Map, Place, Seq, parse, place_of, shown
+
+MAX_BYTES: Final = 1 << 20
+MAX_FAULTS_PER_FILE: Final = 100
+
+_BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00": "UTF-32"}
+_REMEDY: Final = re.compile(r": (?=(?:one of|write|use|give|name) )")  # validators write `what: fix`
+_UTF8_MARK: Final = b"\xef\xbb\xbf"  # written by some editors, harmless at the start
 
 M = TypeVar("M", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """What is wrong at ``place``, and how to put it right."""
+
+    place: Place
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        file, line, column = self.place
+        return f"{file.parent.name}/{file.name}:{line}:{column}: {self.what}" + (
+            f" ({self.fix})" if self.fix else ""
+        )
+
+
 @dataclass
 class Faults:
-    """Faults found so far, each as ``pack/file.yaml:line: what``."""
+    """Faults found so far; of a file at most ``MAX_FAULTS_PER_FILE``, each once."""
 
-    found: list[str] = field(default_factory=list)
+    _found: dict[Fault, None] = field(default_factory=dict)
+    _counts: Counter[Path] = field(default_factory=Counter)
 
-    def add(self, path: Path, node: object, trail: Sequence[object], message: str) -> None:
-        """A fault at the place that ``trail`` leads to from the document's root ``node``."""
-        self.add_at(path, line_of(node, trail), message)
+    def __len__(self) -> int:
+        return len(self._found)
 
-    def add_at(self, path: Path, line: int, message: str) -> None:
-        self.found.append(f"{path.parent.name}/{path.name}:{line}: {message}")
+    def add(self, place: Place, what: str, fix: str = "") -> None:
+        """Note a fault."""
+        fault = Fault(place, what, fix)
+        if fault in self._found or self._counts[place.file] > MAX_FAULTS_PER_FILE:
+            return
+        self._counts[place.file] += 1
+        if self._counts[place.file] > MAX_FAULTS_PER_FILE:
+            fault = Fault(place, "more faults than are listed", "correct the others first")
+        self._found[fault] = None
+
+    @property
+    def found(self) -> tuple[Fault, ...]:
+        """All of them, by file and line."""
+        return tuple(sorted(self._found))
 
 
-def read_document(
-    file: Path, faults: Faults, *, holds: type[Mapping[Any, Any]] | type[list[Any]] = Mapping
-) -> Any:
-    """The document with its line numbers; None, and a fault, when it cannot be read or is no ``holds``."""
+def read_document(file: Path, faults: Faults, *, holds: type[Map] | type[Seq] = Map) -> Any:
+    """The tree of ``file``; None, and a fault, when it cannot be read or is no ``holds``."""
+    text = _text(file, faults)
+    if text is None:
+        return None
+    before = len(faults)
+    node = parse(text, file, faults.add)
+    if isinstance(node, holds):
+        return node
+    if len(faults) == before:
+        faults.add(Place(file), f"must hold a {'list' if holds is Seq else 'mapping'}")
+    return None
+
+
+def _text(file: Path, faults: Faults) -> str | None:
+    place = Place(file)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            faults.add(file, None, (), f"larger than {MAX_BYTES} bytes")
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            faults.add(place, "not a regular file", "delete it, or write it as a file")
             return None
-        node = YAML(typ="rt", pure=True).load(file.read_text(encoding="utf-8"))
+        if found.st_size > MAX_BYTES:
+            faults.add(place, f"larger than {MAX_BYTES} bytes", "split it")
+            return None
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1).removeprefix(_UTF8_MARK)
     except OSError as error:
-        faults.add(file, None, (), f"cannot be read: {error.strerror}")
+        faults.add(place, f"cannot be read: {error.strerror}", "check it and its permissions")
         return None
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        faults.add_at(file, mark.line + 1 if mark is not None else 1, f"not valid YAML: {reason}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        encoding = _BYTE_ORDER_MARKS.get(content[:2], "another encoding")
+        faults.add(Place(file, before.count(b"\n") + 1), f"not UTF-8 but {encoding}", "save it as UTF-8")
         return None
-    except RecursionError:
-        faults.add(file, None, (), "nested too deep")
-        return None
-    if not isinstance(node, holds):
-        faults.add(file, None, (), f"must hold a {'list' if holds is list else 'mapping'}")
-        return None
-    return node
 
 
 def validated(
     model: type[M],
-    file: Path,
     content: object,
     faults: Faults,
     *,
+    place: Place,
     root: object = None,
     trail: tuple[object, ...] = (),
 ) -> M | None:
-    """``content`` as ``model``; None, and a fault for each field that is wrong, when it is not."""
+    """``content`` as ``model``; None, and a fault for each field that is wrong, when it is not.
+
+    It stands in ``root`` where ``trail`` leads to, else at ``place``.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        for fault in error.errors(include_url=False):
-            where = (*trail, *fault["loc"])
+        # The first faults of a hostile file are enough, and telling each costs time.
+        for wrong in error.errors(include_url=False)[: MAX_FAULTS_PER_FILE + 1]:
+            where = (*trail, *wrong["loc"])
+            what, fix = _worded(model, wrong)
             named = ".".join(str(part) for part in where)
-            message = fault["msg"].removeprefix("Value error, ")
             faults.add(
-                file, root if root is not None else content, where, f"{named}: {message}" if named else message
+                place_of(root if root is not None else content, where, place),
+                f"{named}: {what}" if named else what,
+                fix,
             )
         return None
 
 
-def line_of(node: object, trail: Sequence[object]) -> int:
-    """1-based line of the deepest part of ``trail`` that the document has."""
-    line = 1
-    for part in trail:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-            node = node[part]
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-            node = node[part]
-        else:
-            break
-    return line
+def _worded(model: type[BaseModel], wrong: Mapping[str, Any]) -> tuple[str, str]:
+    """What is wrong, and the fix."""
+    kind, message, context = wrong["type"], str(wrong["msg"]), wrong.get("ctx", {})
+    given = wrong.get("input")
+    if kind == "extra_forbidden":
+        key = wrong["loc"][-1]
+        return f"unknown key {shown(key)}", hint(key, _keys(model, wrong["loc"][:-1]))
+    if kind == "missing":
+        return "is missing", "add it"
+    if kind in ("literal_error", "enum"):
+        known = [name.strip(" '") for name in context.get("expected", "").replace(" or ", ", ").split(",")]
+        return f"{shown(given)} is not allowed", hint(given, known)
+    if kind == "string_pattern_mismatch":
+        return f"{shown(given)} is not an id", f"a-z, 0-9 and - only {foreign_letter(given)}".strip()
+    what, *fix = _REMEDY.split(message.removeprefix("Value error, "), maxsplit=1)
+    return what, "".join(fix)
+
+
+def _keys(model: type[BaseModel], loc: Sequence[object]) -> list[str]:
+    """The keys that ``model`` knows at ``loc``."""
+    for part in loc:
+        name = "root" if issubclass(model, RootModel) else str(part)
+        info = model.model_fields.get(name)
+        inner = next((t for t in models_in(info.annotation)), None) if info is not None else None
+        if info is not None and inner is not None:
+            model = inner
+    return list(model.model_fields)
+
+
+def models_in(annotation: object) -> list[type[BaseModel]]:
+    """The pydantic models that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in models_in(part)]
+
+
+__all__ = [
+    "MAX_BYTES",
+    "Fault",
+    "Faults",
+    "Map",
+    "Place",
+    "Seq",
+    "models_in",
+    "place_of",
+    "read_document",
+    "validated",
+]

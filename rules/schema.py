@@ -17,7 +17,7 @@ TrainingModule = Field(default=None, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", m
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RuleStatus(StrEnum):

@@ -17,7 +17,7 @@ def role_of(name: RoleName) -> SpeakerRole | None:
 
 
 class Check(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     has_occurrences: ClassVar[bool] = False  # whether it can stand in `for_each`
 

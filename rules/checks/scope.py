@@ -27,7 +27,7 @@ class Scope(BaseModel):
     the ``nth`` hit of ``anchor`` (1 is the first, −1 the last); ``*_utterances`` are the role's own.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     first_s: PositiveFloat | None = None
     last_s: PositiveFloat | None = None

@@ -18,7 +18,7 @@ from rules.verdict import Verdict, unknown
 class Step(BaseModel):
     """One step: its name for people, and the condition whose occurrences are the step being done."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(min_length=1)
     check: SerializeAsAny[Check]

@@ -1,14 +1,16 @@
 """The notation of cases, and the cases of every shipped rule."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.results import Outcome
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import RulePackError
-from rules.cases import CaseOutcome, dialogue, load_cases, run_cases
+from rules.cases import CaseMetadata, CaseOutcome, dialogue, load_cases, run_cases
 from rules.loader import CASES_SUFFIX, rule_files, shipped_packs
 from tests.rules.builders import write_pack
 
@@ -168,6 +170,20 @@ def test_metadata(tmp_path: Path) -> None:
     assert [o.outcome for o in run_cases(pack)] == [Outcome.NOT_MET]
 
 
+def test_a_case_can_say_all_that_is_known_of_a_call_but_how_its_file_is_laid_out() -> None:
+    of_the_file = {"channel_map", "raw_format"}
+    assert set(CaseMetadata.model_fields) == set(CallMetadata.__dataclass_fields__) - of_the_file
+
+
+def test_what_a_case_says_of_the_call() -> None:
+    said = CaseMetadata.model_validate(
+        {"started_at": "2026-03-01T21:30:00+08:00", "customer_ref": "c1", "extra": {"skill": "vip", "line": "3"}}
+    )
+    metadata = said.call_metadata()
+    assert metadata.started_at == datetime(2026, 3, 1, 13, 30, tzinfo=UTC)
+    assert (metadata.customer_ref, metadata.extra) == ("c1", (("line", "3"), ("skill", "vip")))
+
+
 def test_every_fault_of_every_file_is_named_with_its_line(tmp_path: Path) -> None:
     pack = pack_with(
         tmp_path,
@@ -203,20 +219,22 @@ def test_every_fault_of_every_file_is_named_with_its_line(tmp_path: Path) -> Non
     )
     (pack / "third.cases.yaml").write_text("case: {}", encoding="utf-8")
     with pytest.raises(RulePackError) as caught:
-        load_cases(pack, {"greets", "third"})
-    places = [fault.split(": ")[0] for fault in caught.value.faults]
+        load_cases(pack)
+    places = [fault.split(": ")[0].rsplit(":", 1)[0] for fault in caught.value.faults]
     assert places == [
         "site/greets.cases.yaml:2",
-        "site/greets.cases.yaml:7",
-        "site/greets.cases.yaml:7",
         "site/greets.cases.yaml:6",
+        "site/greets.cases.yaml:7",
+        "site/greets.cases.yaml:7",
         "site/other.cases.yaml:1",
         "site/other.cases.yaml:5",
         "site/other.cases.yaml:6",
         "site/other.cases.yaml:10",
         "site/other.cases.yaml:13",
         "site/third.cases.yaml:1",
+        "site/third.cases.yaml:1",
     ]
+    assert "1.speed: unknown key 'speed' (one of case, " in " ".join(caught.value.faults)
 
 
 def test_two_cases_of_one_name(tmp_path: Path) -> None:

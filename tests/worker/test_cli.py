@@ -89,7 +89,7 @@ def test_a_faulty_pack_is_reported_with_all_its_faults(
         strict=True,
     ):
         assert line.startswith("pack_invalid: ")
-        assert f"site/{file.name}:{place}: " in line
+        assert f"site/{file.name}:{place}:1: " in line
     assert not data.exists()
 
 

@@ -67,7 +67,7 @@ def test_the_steps_that_were_done_are_named(tmp_path: Path) -> None:
     ("steps", "fault"),
     [
         ("[{name: a, phrase: {any: [您好]}}]", "at least 2"),
-        ("[{name: a, phrase: {any: [您好]}}, {phrase: {any: [再见]}}]", "a step has a `name`"),
+        ("[{name: a, phrase: {any: [您好]}}, {phrase: {any: [再见]}}]", "steps.1.name: is missing"),
         ("[{name: a, phrase: {any: [您好]}}, {name: b, metric: {name: duration_s, above: 1}}]", "has occurrences"),
         ("[{name: a, phrase: {any: [您好]}}, {name: b, fraze: {any: [您好]}}]", "unknown check"),
     ],
