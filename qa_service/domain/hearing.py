@@ -6,7 +6,7 @@ speech in which no word was recognised has none.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, zip_longest
 from statistics import median
 
 from qa_service.domain.conversation import Utterance, Word
@@ -31,7 +31,7 @@ def placed_words(utterance: Utterance) -> tuple[Word, ...]:
 
 
 def _spoken(utterance: Utterance) -> list[Word]:
-    return [word for word in utterance.words if any(c.isalnum() for c in word.text)]
+    return [w for w in utterance.words if w.text.isalnum() or any(c.isalnum() for c in w.text)]
 
 
 def _longest_s(words: Sequence[Word]) -> float:
@@ -44,22 +44,26 @@ def stretches(utterance: Utterance) -> tuple[Stretch, ...]:
 
     An utterance whose words carry no times is one stretch.
     """
+    return tuple((TimeSpan(start, end), confidence) for start, end, confidence in _edges(utterance))
+
+
+def _edges(utterance: Utterance) -> list[tuple[float, float, float]]:
+    """Start, end and confidence of each stretch: plain numbers, as a call has thousands."""
     words = _spoken(utterance)
     if not words:
-        return ((utterance.span, utterance.confidence),)
+        return [(utterance.start, utterance.end, utterance.confidence)]
     longest_s = _longest_s(words)
-    cores = [TimeSpan(max(word.start, word.end - longest_s), word.end) for word in words]
-    edges = [
-        cores[0].start - SLACK_S,
-        *((before.end + after.start) / 2 for before, after in pairwise(cores)),
-        cores[-1].end + SLACK_S,
-    ]
     found = []
-    for word, core, first, last in zip(words, cores, edges, edges[1:], strict=False):
-        start, end = max(core.start - SLACK_S, first), min(core.end + SLACK_S, last)
+    core_start = max(words[0].start, words[0].end - longest_s)
+    first = core_start - SLACK_S
+    for word, after in zip_longest(words, words[1:]):
+        next_start = 0.0 if after is None else max(after.start, after.end - longest_s)
+        last = word.end + SLACK_S if after is None else (word.end + next_start) / 2
+        start, end = max(core_start - SLACK_S, first), min(word.end + SLACK_S, last)
         if end > start:
-            found.append((TimeSpan(start, end), word.confidence))
-    return tuple(found)
+            found.append((start, end, word.confidence))
+        core_start, first = next_start, last
+    return found
 
 
 def heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> tuple[Stretch, ...]:
@@ -67,11 +71,10 @@ def heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> tuple[
     starts = [span.start for span in speech]
     found: list[Stretch] = []
     for utterance in utterances:
-        for stretch, confidence in stretches(utterance):
-            index = max(0, bisect_right(starts, stretch.start) - 1)
-            while index < len(speech) and speech[index].start < stretch.end:
-                start = max(stretch.start, speech[index].start)
-                end = min(stretch.end, speech[index].end)
+        for begin, finish, confidence in _edges(utterance):
+            index = max(0, bisect_right(starts, begin) - 1)
+            while index < len(speech) and starts[index] < finish:
+                start, end = max(begin, starts[index]), min(finish, speech[index].end)
                 if end > start:
                     found.append((TimeSpan(start, end), confidence))
                 index += 1
@@ -86,7 +89,13 @@ def right_share(speech: Sequence[TimeSpan], found: Iterable[Stretch], window: Ti
     spoken_s = sum(span.duration_s for span in clip(speech, window))
     if not spoken_s:
         return None
-    return min(1.0, sum(confidence * span.overlap_s(window) for span, confidence in found) / spoken_s)
+    first, last = window.start, window.end
+    right_s = sum(
+        confidence * (min(span.end, last) - max(span.start, first))
+        for span, confidence in found
+        if span.end > first and span.start < last
+    )
+    return min(1.0, right_s / spoken_s)
 
 
 def worst_share(

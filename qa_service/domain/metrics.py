@@ -4,6 +4,7 @@ Guarantee: pure; overlap, silence and talk time come from the channels' speech, 
 happened to cut its segments. Unknown is None, not zero.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -208,7 +209,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
     if not conversation.roles_known:
         return ()
     found: list[Interruption] = []
-    words = {role: _heard(conversation, role, options) for role in ROLES}
+    words: dict[SpeakerRole, tuple[TimeSpan, ...]] = {}  # of each role, once anybody speaks into the other's words
     for role, other in (ROLES, ROLES[::-1]):
         own = union(conversation.speech_of(role), bridge_s=options.floor_pause_s)
         floor = union(conversation.speech_of(other), bridge_s=options.floor_pause_s)
@@ -219,6 +220,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
             overlap = TimeSpan(spurt.start, min(spurt.end, holder.end))
             if overlap.duration_s <= options.overlap_event_s:
                 continue
+            words = words or {each: _heard(conversation, each, options) for each in ROLES}
             said = {
                 u.index: text
                 for u in conversation.spoken_by(role)
@@ -345,8 +347,14 @@ def _role_starting_first(conversation: Conversation, time_s: float) -> SpeakerRo
 
 def _latencies(conversation: Conversation, speech: tuple[TimeSpan, ...]) -> tuple[Latency, ...]:
     """Only where nobody speaks in between: a backchannel inside a longer turn is not what is answered."""
+    ends = [span.end for span in speech]
+
+    def quiet(start: float, end: float) -> bool:
+        first = bisect_right(ends, start)  # the first speech that is not over by then
+        return start == end or first == len(speech) or speech[first].start >= end
+
     return tuple(
         Latency(later.role, TimeSpan(earlier.end, later.start))
         for earlier, later in pairwise(conversation.turns)
-        if later.start >= earlier.end and not clip(speech, TimeSpan(earlier.end, later.start))
+        if later.start >= earlier.end and quiet(earlier.end, later.start)
     )

@@ -6,6 +6,7 @@ Guarantee: every function is pure and returns spans sorted by start. Spans are h
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,10 +36,14 @@ class TimeSpan:
         return self.start <= time_s < self.end
 
 
+# Comparing spans themselves builds two tuples each time.
+_EDGES = attrgetter("start", "end")
+
+
 def union(spans: Iterable[TimeSpan], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
     """Disjoint spans covering the same time; gaps of at most ``bridge_s`` seconds are filled."""
     merged: list[TimeSpan] = []
-    for span in sorted(span for span in spans if span.duration_s > 0):
+    for span in sorted((span for span in spans if span.end > span.start), key=_EDGES):
         if merged and span.start - merged[-1].end <= bridge_s:
             if span.end > merged[-1].end:
                 merged[-1] = TimeSpan(merged[-1].start, span.end)
