@@ -12,20 +12,18 @@ They stand in ``<rule>.cases.yaml`` beside the rule, a list of
       dialogue: |
         agent 0.8-6.5: 您好，怀信通信客服，公号8023为您服务
         customer 7.0-9.0 (0.4): 你好
-        agent 9.2-15.0 [unheard]:
-        agent 15.5-18.0 [-12 dB]: 我已经说过了
+    - case: 各种问候
+      expect: met
+      each: [您好, 早上好]          # one case for each, in place of {phrase}
+      dialogue: |
+        agent 0.8-4.5: {phrase}，请问有什么可以帮您
 
-A line is role, time in seconds, the recogniser's confidence (0.9 when not given) and what was recognised;
-``[unheard]`` is speech of which nothing was recognised; ``[-12 dB]`` how loud it is (−20 dBFS when not given);
-a line that starts with ``#`` is a comment.
 Guarantee: pure but for reading the files; a case runs through the real overlay, metrics and engine.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -40,46 +38,24 @@ from pydantic import (
     model_validator,
 )
 
-from qa_service.domain.alignment import turns_of
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
-from qa_service.domain.conversation import (
-    LEVEL_STEP_S,
-    Conversation,
-    SpeakerRole,
-    SpeakerSpeech,
-    TextOverlay,
-    Utterance,
-    Word,
-)
-from qa_service.domain.metrics import measure
-from qa_service.domain.numbers.finder import find_numbers
-from qa_service.domain.results import Outcome
-from qa_service.domain.text import fold
-from qa_service.domain.timeline import TimeSpan, union
-from qa_service.errors import RulePackError
-from qa_service.pinyin import syllables
+from qa_service.domain.conversation import Conversation
+from qa_service.domain.metrics import ConversationMetrics, MetricOptions, measure
+from qa_service.domain.results import Outcome, RuleResult
+from qa_service.domain.timeline import TimeSpan
+from rules.dialogues import dialogue, parsed
 from rules.documents import Faults, read_document, validated
 from rules.engine import RuleSet
-from rules.loader import invalid, load_pack
-from rules.sources import PackSource, case_rule, read_pack
+from rules.loader import compile_pack, invalid
+from rules.sources import PackSource, read_pack
 from rules.wording import hint
 from rules.yaml_tree import Map, Place, Seq, shown
 
-DEFAULT_CONFIDENCE: Final = 0.9
-DEFAULT_LEVEL_DBFS: Final = -20.0
-
-_LINE = re.compile(
-    r"(?P<role>[a-z]+)\s+(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)"
-    r"(?:\s*\((?P<confidence>[01](?:\.\d+)?)\))?(?:\s*(?P<unheard>\[unheard\]))?"
-    r"(?:\s*\[(?P<level>-\d+(?:\.\d+)?) dB\])?\s*[:：](?P<text>.*)"
-)
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002fa1f"
-_WORD = re.compile(rf"\s*(?:[{_HAN}]|\w[^\s{_HAN}]*|[^\w\s]+)")
-_EXAMPLE = "agent 0.8-6.5 (0.9): 您好"
+PHRASE: Final = "{phrase}"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CaseMetadata(_Model):
@@ -119,25 +95,84 @@ class CaseMetadata(_Model):
 
 
 class Case(_Model):
-    """One case. ``known_miss``: the rule is known to get it wrong."""
+    """One case. ``known_miss``: the rule is known to get it wrong.
+
+    What is given of ``reason``, ``grade``, ``opens`` (the items, one for each place that opens one) and
+    ``same_event_as`` must be as in the result. ``each``: one case for each of these in place of ``{phrase}``.
+    """
 
     case: str = Field(min_length=1)
     expect: Outcome
     reason: str | None = None
+    grade: int | None = None
+    opens: tuple[str, ...] | None = None
+    same_event_as: str | None = None
     known_miss: bool = False
     metadata: CaseMetadata = CaseMetadata()
     dialogue: str
+    each: tuple[str, ...] = ()
     duration_s: PositiveFloat | None = None
     overlap_measurable: bool = True
 
-
-class _Cases(RootModel[tuple[Case, ...]]):
     @model_validator(mode="after")
-    def _distinct(self) -> "_Cases":
-        names = [case.case for case in self.root]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two cases are named {twice[0]!r}")
+    def _template(self) -> "Case":
+        if bool(self.each) is not (PHRASE in self.dialogue):
+            raise ValueError(f"`each` lists what {PHRASE} in the dialogue stands for: one needs the other")
+        if any("\n" in phrase for phrase in self.each):
+            raise ValueError("a phrase of `each` is one line")
+        if len(set(self.each)) < len(self.each):
+            twice = next(phrase for n, phrase in enumerate(self.each) if phrase in self.each[:n])
+            raise ValueError(f"`each` lists {twice!r} twice")
         return self
+
+    def agrees_with(self, result: RuleResult) -> bool:
+        """Whether ``result`` is as expected."""
+        return (
+            result.outcome is self.expect
+            and self.reason in (None, result.reason)
+            and self.grade in (None, result.grade)
+            and self.opens in (None, tuple(item.item for item in result.opens))
+            and self.same_event_as in (None, result.same_event_as)
+        )
+
+
+class CaseFile(RootModel[tuple[Case, ...]]):
+    """The cases of one rule."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "CaseFile":
+        seen: set[str] = set()
+        for case in self.root:
+            if case.case in seen:
+                raise ValueError(f"two cases are named {case.case!r}")
+            seen.add(case.case)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAt:
+    """A case of ``rule`` and where it stands; with a phrase of its ``each`` in place."""
+
+    rule: str
+    case: Case
+    file: Path
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCall:
+    """A case with the call that it writes down."""
+
+    at: CaseAt
+    conversation: Conversation
+    metrics: ConversationMetrics
+    metadata: CallMetadata
+
+    def outcome(self, rule_set: RuleSet) -> "CaseOutcome":
+        """What ``rule_set`` says about it."""
+        results = rule_set.evaluate(self.conversation, self.metrics, self.metadata)
+        result = next(r for r in results if r.rule == self.at.rule)
+        return CaseOutcome(self.at.rule, self.at.case, self.at.file, self.at.line, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,207 +183,156 @@ class CaseOutcome:
     case: Case
     file: Path
     line: int
-    outcome: Outcome
-    reason: str
+    result: RuleResult
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.result.outcome
+
+    @property
+    def reason(self) -> str:
+        return self.result.reason
 
     @property
     def passed(self) -> bool:
-        as_expected = self.outcome is self.case.expect and self.case.reason in (None, self.reason)
-        return as_expected is not self.case.known_miss
+        return self.case.agrees_with(self.result) is not self.case.known_miss
+
+    @property
+    def place(self) -> str:
+        """``pack/file.yaml:line``."""
+        return f"{self.file.parent.name}/{self.file.name}:{self.line}"
 
     @property
     def message(self) -> str:
         """One line for people."""
-        where = f"{self.file.parent.name}/{self.file.name}:{self.line}: {self.case.case}"
-        expected = self.case.expect.value + (f" ({self.case.reason})" if self.case.reason else "")
-        got = self.outcome.value + (f" ({self.reason})" if self.reason else "")
-        if not self.case.known_miss:
+        where = f"{self.place}: {self.case.case}"
+        case, result = self.case, self.result
+        expected = _said(case.expect, case.reason, case.grade, case.opens, case.same_event_as)
+        got = _said(
+            result.outcome,
+            result.reason or None,
+            result.grade if case.grade is not None else None,
+            tuple(item.item for item in result.opens) if case.opens is not None else None,
+            result.same_event_as if case.same_event_as is not None else None,
+        )
+        if not case.known_miss:
             return f"{where}: expected {expected}, got {got}"
         if self.passed:
             return f"{where}: known miss: should be {expected}, is {got}"
         return f"{where}: is {got} as it should be: no longer a known miss, remove `known_miss`"
 
 
-def dialogue(
-    text: str, *, language: str, duration_s: float | None = None, overlap_measurable: bool = True
-) -> Conversation:
-    """The conversation that ``text`` writes down, one channel a role in the order in which the roles appear.
-
-    Raises:
-        RulePackError: ``dialogue_invalid``; ``faults`` names the lines of ``text`` that cannot be read.
-    """
-    lines, faults = _parsed(text)
-    if faults:
-        found = tuple(f"line {number}: {message}" for number, message in faults)
-        raise RulePackError("dialogue_invalid", "; ".join(found), faults=found)
-    roles = tuple(dict.fromkeys(line.role for line in lines))
-    heard = sorted((line for line in lines if line.text), key=lambda line: (line.span, roles.index(line.role)))
-    utterances = tuple(_utterance(index, line, roles.index(line.role)) for index, line in enumerate(heard))
-    return Conversation(
-        duration_s=max((line.span.end for line in lines), default=0.0) if duration_s is None else duration_s,
-        language=language,
-        utterances=utterances,
-        turns=turns_of(utterances),
-        speech=tuple(
-            SpeakerSpeech(channel, role, union(line.span for line in said), levels=_levels(said))
-            for channel, role in enumerate(roles)
-            for said in [[line for line in lines if line.role is role]]
-        ),
-        role_source="unknown" if SpeakerRole.UNKNOWN in roles else "metadata",
-        overlap_measurable=overlap_measurable,
-    )
+def _said(
+    outcome: Outcome, reason: str | None, grade: int | None, opens: tuple[str, ...] | None, same: str | None
+) -> str:
+    more = [
+        *([reason] if reason is not None else []),
+        *([f"grade {grade}"] if grade is not None else []),
+        *([f"opens {', '.join(opens) or 'nothing'}"] if opens is not None else []),
+        *([f"the same event as {same}"] if same is not None else []),
+    ]
+    return outcome.value + (f" ({'; '.join(more)})" if more else "")
 
 
-def load_cases(path: Path) -> Mapping[Path, tuple[tuple[int, Case], ...]]:
-    """The cases that the pack in ``path`` must pass, with the lines at which they start, by file.
+def load_cases(path: Path) -> tuple[CaseAt, ...]:
+    """The cases that the pack in ``path`` must pass.
 
     Raises:
         RulePackError: ``pack_invalid``; ``faults`` lists the faults of all files.
     """
     faults = Faults()
     source = read_pack(path, faults)
-    found = read_cases(source, faults) if source is not None else {}
+    found = read_cases(source, faults) if source is not None else ()
     if len(faults):
         raise invalid(path, faults.found)
     return found
 
 
-def read_cases(source: PackSource, faults: Faults) -> Mapping[Path, tuple[tuple[int, Case], ...]]:
-    """The cases of ``source`` that have no fault, by file."""
-    found: dict[Path, tuple[tuple[int, Case], ...]] = {}
+def read_cases(source: PackSource, faults: Faults) -> tuple[CaseAt, ...]:
+    """The cases of ``source`` that have no fault, in the order of their files."""
+    found: list[CaseAt] = []
     for file, rule in source.cases:
         if rule not in source.names and file.parent == source.path:
             what = f"cases of rule {shown(rule)}, which this pack does not have"
             faults.add(Place(file), what, hint(rule, source.names))
         node = read_document(file, faults, holds=Seq)
-        cases = validated(_Cases, node, faults, place=node.place) if node is not None else None
-        if cases is not None:
-            for index, case in enumerate(cases.root):
-                _check(node[index], case, faults)
-            found[file] = tuple((node.places[index].line, case) for index, case in enumerate(cases.root))
-    return found
+        cases = validated(CaseFile, node, faults, place=node.place) if node is not None else None
+        for index, case in enumerate(cases.root if cases is not None else ()):
+            calls = _expanded(node[index], node.places[index], case)
+            _check(node[index], calls, faults)
+            found += [CaseAt(rule, one, file, place.line) for place, one in calls]
+    return tuple(found)
 
 
-def _check(node: Map, case: Case, faults: Faults) -> None:
-    """Whether the case's dialogue can be read and fits into the call."""
+def _expanded(node: Map, place: Place, case: Case) -> list[tuple[Place, Case]]:
+    """The case, or one for each phrase of its ``each``, where it stands."""
+    if not case.each:
+        return [(place, case)]
+    calls = []
+    for phrase, at in zip(case.each, node["each"].places, strict=True):
+        text = case.dialogue.replace(PHRASE, phrase)
+        change = {"case": f"{case.case} [{phrase}]", "dialogue": text, "each": ()}
+        calls.append((at, case.model_copy(update=change)))
+    return calls
+
+
+def _check(node: Map, calls: list[tuple[Place, Case]], faults: Faults) -> None:
+    """Whether the dialogues can be read and fit into the call."""
     first, (file, _, column) = node.text_lines["dialogue"], node.places["dialogue"]
-    lines, wrong = _parsed(case.dialogue)
-    for number, message in wrong:
-        faults.add(Place(file, first + number - 1, column), message)
-    last_s = max((line.span.end for line in lines), default=0.0)
-    if case.duration_s is not None and case.duration_s < last_s:
-        faults.add(
-            node.places["duration_s"], f"the call ends before its last words at {last_s} s", "make it longer"
-        )
+    for number, (place, case) in enumerate(calls):
+        lines, wrong = parsed(case.dialogue)
+        for line, message in wrong:
+            # What is wrong with the first is the template's fault, with another that of its phrase.
+            faults.add(place if number else Place(file, first + line - 1, column), message)
+        if wrong:
+            return
+        last_s = max((line.span.end for line in lines), default=0.0)
+        if case.duration_s is not None and case.duration_s < last_s:
+            what = f"the call ends before its last words at {last_s} s"
+            faults.add(node.places["duration_s"], what, "make it longer")
 
 
-def run_cases(pack_path: Path) -> tuple[CaseOutcome, ...]:
-    """Run all cases of the pack in ``pack_path``. Raises RulePackError as ``load_pack`` and ``load_cases`` do."""
-    rule_set = load_pack(pack_path)
-    return tuple(
-        _run(rule_set, file, line, case)
-        for file, with_lines in load_cases(pack_path).items()
-        for line, case in with_lines
-    )
-
-
-def _run(rule_set: RuleSet, file: Path, line: int, case: Case) -> CaseOutcome:
+def call_of(at: CaseAt, *, language: str, options: MetricOptions) -> CaseCall:
+    """The call that a case writes down."""
+    case = at.case
     conversation = dialogue(
         case.dialogue,
-        language=rule_set.language,
+        language=language,
         duration_s=case.duration_s,
         overlap_measurable=case.overlap_measurable,
     )
     metadata = case.metadata.call_metadata()
-    metrics = measure(conversation, metadata, rule_set.metric_options)
-    results = {r.rule: r for r in rule_set.evaluate(conversation, metrics, metadata)}
-    result = results[case_rule(file)]
-    return CaseOutcome(result.rule, case, file, line, result.outcome, result.reason)
+    return CaseCall(at, conversation, measure(conversation, metadata, options), metadata)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    role: SpeakerRole
-    span: TimeSpan
-    confidence: float
-    text: str
-    level_dbfs: float
+def run_cases(pack_path: Path, *, rules: Collection[str] = ()) -> tuple[CaseOutcome, ...]:
+    """Run the cases of the pack in ``pack_path``, of ``rules`` alone where any are given.
 
-
-def _parsed(text: str) -> tuple[list[_Line], list[tuple[int, str]]]:
-    """The lines that can be read, and what is wrong with the others: 1-based number, message."""
-    lines: list[_Line] = []
-    faults: list[tuple[int, str]] = []
-    for number, written in enumerate(text.splitlines(), start=1):
-        if not written.strip() or written.lstrip().startswith("#"):
-            continue
-        line = _line(written.strip())
-        if isinstance(line, str):
-            faults.append((number, line))
-        elif any(other.role is line.role and other.span.overlap_s(line.span) > 0 for other in lines):
-            faults.append((number, f"{line.role.value} already speaks at that time"))
-        else:
-            lines.append(line)
-    return lines, faults
-
-
-def _line(written: str) -> _Line | str:
-    match = _LINE.fullmatch(written)
-    if match is None:
-        return f"not a line of a dialogue: write it like `{_EXAMPLE}`"
-    if match["role"] not in tuple(SpeakerRole):
-        return f"unknown role {match['role']!r}: one of {', '.join(SpeakerRole)}"
-    start, end, said = float(match["start"]), float(match["end"]), match["text"].strip()
-    if end <= start:
-        return f"ends at {end} s, before it starts at {start} s"
-    confidence = float(match["confidence"] or DEFAULT_CONFIDENCE)
-    if confidence > 1.0:
-        return f"a confidence of {confidence}: write a number from 0 to 1"
-    recognised = any(c.isalnum() for c in said)
-    if bool(match["unheard"]) is recognised:
-        return "`[unheard]` goes with no words, and no words go with `[unheard]`"
-    level_dbfs = float(match["level"] or DEFAULT_LEVEL_DBFS)
-    return _Line(SpeakerRole(match["role"]), TimeSpan(start, end), confidence, said, level_dbfs)
-
-
-def _utterance(index: int, line: _Line, channel: int) -> Utterance:
-    texts = _words(line.text)
-    step_s = line.span.duration_s / len(texts)
-    times = [line.span.start + step_s * n for n in range(len(texts))] + [line.span.end]
-    folded = fold(line.text)
-    return Utterance(
-        index=index,
-        role=line.role,
-        channel=channel,
-        start=line.span.start,
-        end=line.span.end,
-        text=line.text,
-        raw_text=line.text,
-        words=tuple(Word(word, times[n], times[n + 1], line.confidence) for n, word in enumerate(texts)),
-        word_offsets=tuple(accumulate((len(word) for word in texts[:-1]), initial=0)),
-        confidence=line.confidence,
-        overlay=TextOverlay(folded.text, folded.offsets, syllables(folded.text)),
-        numbers=find_numbers(line.text),
+    Raises:
+        RulePackError: ``pack_invalid``; ``faults`` lists those of the pack and of its cases.
+    """
+    faults = Faults()
+    source = read_pack(pack_path, faults)
+    rule_set = compile_pack(source, faults) if source is not None else None
+    cases = read_cases(source, faults) if source is not None else ()
+    if rule_set is None or len(faults):
+        raise invalid(pack_path, faults.found)
+    calls = (
+        call_of(case, language=rule_set.language, options=rule_set.metric_options)
+        for case in cases
+        if not rules or case.rule in rules
     )
+    return tuple(call.outcome(rule_set) for call in calls)
 
 
-def _levels(lines: Sequence[_Line]) -> tuple[float | None, ...]:
-    """The level of each step, as it is measured: None where there is hardly any speech."""
-    steps = 1 + int(max(line.span.end for line in lines) / LEVEL_STEP_S)
-    found: list[float | None] = []
-    for n in range(steps):
-        step = TimeSpan(n * LEVEL_STEP_S, (n + 1) * LEVEL_STEP_S)
-        loudest = max(lines, key=lambda line: line.span.overlap_s(step))
-        found.append(loudest.level_dbfs if loudest.span.overlap_s(step) >= 0.2 else None)
-    return tuple(found)
-
-
-def _words(text: str) -> list[str]:
-    """One Han character or Latin word each, punctuation with the word before it, as recognisers write them."""
-    words: list[str] = []
-    for token in _WORD.findall(text):
-        if words and not any(c.isalnum() for c in token):
-            words[-1] += token
-        else:
-            words.append(token)
-    return words
+__all__ = [
+    "Case",
+    "CaseAt",
+    "CaseCall",
+    "CaseOutcome",
+    "call_of",
+    "dialogue",
+    "load_cases",
+    "read_cases",
+    "run_cases",
+]

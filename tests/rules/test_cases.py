@@ -11,6 +11,7 @@ from qa_service.domain.results import Outcome
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import RulePackError
 from rules.cases import CaseMetadata, CaseOutcome, dialogue, load_cases, run_cases
+from rules.dialogues import parsed
 from rules.loader import CASES_SUFFIX, rule_files, shipped_packs
 from tests.rules.builders import write_pack
 
@@ -93,6 +94,8 @@ def test_an_empty_dialogue_is_a_silent_call() -> None:
         ("agent 1-2: ……", "goes with no words"),
         ("agent 1-2 [unheard]: 您好", "goes with no words"),
         ("agent 0.2-0.8: 您好", "already speaks"),
+        ("agent 0.4-9: 您好", "already speaks"),
+        ("agent 0-0.1: 您好", "already speaks"),
     ],
 )
 def test_a_line_that_cannot_be_read(line: str, fault: str) -> None:
@@ -235,6 +238,89 @@ def test_every_fault_of_every_file_is_named_with_its_line(tmp_path: Path) -> Non
         "site/third.cases.yaml:1",
     ]
     assert "1.speed: unknown key 'speed' (one of case, " in " ".join(caught.value.faults)
+
+
+def test_one_case_for_each_phrase(tmp_path: Path) -> None:
+    pack = pack_with(
+        tmp_path,
+        """\
+- case: greetings
+  expect: met
+  each:
+    - 您好
+    - 喂，您好
+    - 早
+  dialogue: |
+    agent 0-1: {phrase}！
+""",
+    )
+    assert [(o.place, o.case.case, o.passed) for o in run_cases(pack)] == [
+        ("site/greets.cases.yaml:4", "greetings [您好]", True),
+        ("site/greets.cases.yaml:5", "greetings [喂，您好]", True),
+        ("site/greets.cases.yaml:6", "greetings [早]", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "fault"),
+    [
+        ('each: [您好]\n  dialogue: "agent 0-1: 您好"', 1, "one needs the other"),
+        ('dialogue: "agent 0-1: {phrase}"', 1, "one needs the other"),
+        ('each: [您好, 您好]\n  dialogue: "agent 0-1: {phrase}"', 1, "lists '您好' twice"),
+        ('each: ["您\\n好"]\n  dialogue: "agent 0-1: {phrase}"', 1, "a phrase of `each` is one line"),
+        ('each: [您好, "！"]\n  dialogue: "agent 0-1: {phrase}"', 3, "goes with no words"),
+        ('each: [您好]\n  dialogue: "agent 0: {phrase}"', 4, "not a line of a dialogue"),
+    ],
+)
+def test_a_fault_of_each(tmp_path: Path, keys: str, line: int, fault: str) -> None:
+    pack = pack_with(tmp_path, f"- case: greetings\n  expect: met\n  {keys}\n")
+    with pytest.raises(RulePackError, match=fault) as caught:
+        load_cases(pack)
+    (found,) = caught.value.faults
+    assert found.startswith(f"site/greets.cases.yaml:{line}:")
+
+
+def test_grade_open_items_and_shared_events(tmp_path: Path) -> None:
+    body = (
+        "forbid: {phrase: {any: [投诉]}}\n"
+        "grades: {2: {phrase: {any: [媒体]}}, 1: {phrase: {any: [投诉]}}}\n"
+        "opens: {item: answer}\nsame_event_as: [other]"
+    )
+    pack = write_pack(tmp_path, {"asked": body, "other": "forbid: {phrase: {any: [去投诉]}}"})
+    (pack / "asked.cases.yaml").write_text(
+        """\
+- {case: right, expect: not_met, grade: 1, opens: [answer], same_event_as: other, dialogue: "agent 0-1: 去投诉"}
+- {case: graded, expect: not_met, grade: 1, dialogue: "agent 0-1: 媒体，投诉"}
+- {case: opened, expect: not_met, opens: [], dialogue: "agent 0-1: 投诉"}
+- {case: shared, expect: not_met, same_event_as: other, dialogue: "agent 0-1: 投诉"}
+""",
+        encoding="utf-8",
+    )
+    outcomes = run_cases(pack)
+    assert [outcome.passed for outcome in outcomes] == [True, False, False, False]
+    assert [outcome.message.split(": expected ")[1] for outcome in outcomes[1:]] == [
+        "not_met (grade 1), got not_met (grade 2)",
+        "not_met (opens nothing), got not_met (opens answer)",
+        "not_met (the same event as other), got not_met",
+    ]
+
+
+def test_cases_of_one_rule(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path, {"one": "require: {phrase: {any: [您好]}}", "two": "forbid: {silence: {}}"})
+    for name in ("one", "two"):
+        text = f'- {{case: {name}, expect: met, dialogue: "agent 0-1: 您好"}}'
+        (pack / f"{name}.cases.yaml").write_text(text, encoding="utf-8")
+    assert [o.rule for o in run_cases(pack)] == ["one", "two"]
+    assert [o.rule for o in run_cases(pack, rules=["two"])] == ["two"]
+
+
+def test_a_long_dialogue_is_read_quickly() -> None:
+    lines, faults = parsed("\n".join(f"agent {n}-{n}.5: 您好" for n in range(20_000)))
+    assert (len(lines), faults) == (20_000, [])
+    assert parsed("agent 0-99999999999: 您好") == (
+        [],
+        [(1, "ends at 99999999999 s: write a call of at most 21600 s")],
+    )
 
 
 def test_two_cases_of_one_name(tmp_path: Path) -> None:

@@ -192,15 +192,14 @@ def shipped_conversations(name: str) -> list[tuple[Conversation, CallMetadata]]:
     return [
         (
             dialogue(
-                case.dialogue,
+                at.case.dialogue,
                 language=PACKS[name].language,
-                duration_s=case.duration_s,
-                overlap_measurable=case.overlap_measurable,
+                duration_s=at.case.duration_s,
+                overlap_measurable=at.case.overlap_measurable,
             ),
-            case.metadata.call_metadata(),
+            at.case.metadata.call_metadata(),
         )
-        for file in cases.values()
-        for _, case in file
+        for at in cases
     ]
 
 

@@ -186,14 +186,14 @@ def test_the_cases_of_the_base_hold_for_the_child(tmp_path: Path) -> None:
 def test_but_not_those_of_a_rule_that_it_changes(tmp_path: Path, files: dict[str, str], settings: str) -> None:
     base_pack(tmp_path)
     pack = child(tmp_path, files, settings=settings)
-    assert [file.name for file in load_cases(pack)] == ["thanks.cases.yaml"]
+    assert [at.file.name for at in load_cases(pack)] == ["thanks.cases.yaml"]
 
 
 def test_the_childs_own_cases_come_on_top(tmp_path: Path) -> None:
     base_pack(tmp_path)
     text = '- case: 早\n  expect: met\n  dialogue: "agent 0-2: 早上好"\n'
     pack = child(tmp_path, {"greets.cases.yaml": text})
-    assert [file.parent.name for file in load_cases(pack)] == ["site", "site", "ours"]
+    assert [at.file.parent.name for at in load_cases(pack)] == ["site", "site", "ours"]
     assert all(outcome.passed for outcome in run_cases(pack))
 
 
