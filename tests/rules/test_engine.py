@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_service.domain.call import CallMetadata, Direction, HangupSide
-from qa_service.domain.conversation import Conversation, SpeakerRole
+from qa_service.domain.conversation import LEVEL_STEP_S, Conversation, SpeakerRole
 from qa_service.domain.results import Evidence, Outcome, RuleResult
 from qa_service.domain.timeline import TimeSpan
 from rules.cases import dialogue, load_cases
@@ -218,8 +218,9 @@ def convicted(rules: RuleSet, conversation: Conversation, metadata: CallMetadata
 
 
 def by_metadata(metadata: CallMetadata) -> set[str]:
-    """The agent hung up first: that is known whatever was said."""
-    return {"closing"} if metadata.hangup_side is HangupSide.AGENT else set()
+    """Who hung up first, when the call was made and how often: that is known whatever was said."""
+    hung_up = {"closing"} if metadata.hangup_side is HangupSide.AGENT else set()
+    return hung_up | ({"call-hours"} if metadata.direction is Direction.OUTBOUND else set())
 
 
 def test_without_roles_nobody_is_convicted_by_words() -> None:
@@ -237,7 +238,7 @@ def test_without_roles_nobody_is_convicted_by_words() -> None:
 def test_hardly_heard_words_convict_nobody() -> None:
     """Every word heard with a confidence of 0.1: what remains are overlaps, rates, lengths, and waits before which
     nobody said anything."""
-    measured = {"interruption", "customer-interruption", "speech-rate", "talk-duration"}
+    measured = {"interruption", "customer-interruption", "speech-rate", "talk-duration", "shouting"}
     for rules, conversation, metadata in EVERY:
         mumbled = replace(
             conversation,
@@ -267,14 +268,18 @@ def shifted(conversation: Conversation, by_s: float) -> Conversation:
         ),
         turns=tuple(replace(t, start=t.start + by_s, end=t.end + by_s) for t in conversation.turns),
         speech=tuple(
-            replace(c, spans=tuple(TimeSpan(s.start + by_s, s.end + by_s) for s in c.spans))
+            replace(
+                c,
+                spans=tuple(TimeSpan(s.start + by_s, s.end + by_s) for s in c.spans),
+                levels=None if c.levels is None else (None,) * round(by_s / LEVEL_STEP_S) + c.levels,
+            )
             for c in conversation.speech
         ),
     )
 
 
-# Halves and quarters shift floats without rounding.
-@given(st.sampled_from(EVERY), st.integers(1, 400).map(lambda n: n / 4))
+# Halves shift floats without rounding, and levels by whole steps.
+@given(st.sampled_from(EVERY), st.integers(1, 200).map(lambda n: n / 2))
 def test_shifting_all_times_shifts_the_evidence_only(
     call: tuple[RuleSet, Conversation, CallMetadata], by_s: float
 ) -> None:
@@ -283,7 +288,7 @@ def test_shifting_all_times_shifts_the_evidence_only(
     before = results(rules, conversation, metadata)
     after = results(rules, shifted(conversation, by_s), replace(metadata, hold_spans=holds))
     for name, result in before.items():
-        if name == "talk-duration":  # the recording did become longer
+        if name in {"talk-duration", "call-hours"}:  # the recording did become longer; the clock is not in it
             continue
         assert of(after[name]) == of(result)
         assert (after[name].same_event_as, after[name].style) == (result.same_event_as, result.style)
