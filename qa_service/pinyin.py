@@ -4,6 +4,9 @@ Lives outside ``domain`` because it needs a library (pypinyin); rules use it for
 for what was said, so that both hear alike. Pure: same text, same syllables.
 """
 
+from collections.abc import Iterable
+from threading import Lock
+
 from pypinyin import Style, lazy_pinyin
 
 
@@ -25,3 +28,30 @@ def sound_key(syllable: str) -> str:
         if syllable.startswith(retroflex):
             syllable = plain + syllable[2:]
     return syllable[:-1] if syllable.endswith(("ang", "eng", "ing")) else syllable
+
+
+class _Codes(dict[str, str]):
+    """Syllable → the one character that stands for its sound in this process: itself, or one for private use.
+
+    Folded text holds no characters for private use, and pinyin has some four hundred syllables.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: dict[str, str] = {}
+        self._lock = Lock()
+
+    def __missing__(self, syllable: str) -> str:
+        key = sound_key(syllable)
+        with self._lock:
+            code = key if len(key) == 1 else self._keys.setdefault(key, chr(0xE000 + len(self._keys)))
+        self[syllable] = code
+        return code
+
+
+_CODES = _Codes()
+
+
+def sounded(syllables: Iterable[str]) -> str:
+    """How syllables sound, one character each: what sounds alike is equal. Of use in this process only."""
+    return "".join(map(_CODES.__getitem__, syllables))

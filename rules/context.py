@@ -3,20 +3,21 @@
 Guarantee: read-only; scopes and recognition figures are derived from the conversation alone.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
-from qa_service.domain.hearing import SLACK_S, Stretch, heard, right_share, worst_share
+from qa_service.domain.hearing import SLACK_S, Hearing
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
-from qa_service.domain.timeline import TimeSpan, union
-from rules.matching import Hit, TurnText
+from qa_service.domain.timeline import TimeSpan
+from rules.index import CallIndex, TurnText
+from rules.matching import Hit, Hits
 
 
 class Position(StrEnum):
@@ -62,26 +63,78 @@ class Anchor:
     sure: bool = True
 
 
-@dataclass(frozen=True)
+class CallFacts:
+    """What all checks of one evaluation share, and what one of them found out for the others."""
+
+    def __init__(
+        self,
+        index: CallIndex,
+        metrics: ConversationMetrics,
+        metadata: CallMetadata,
+        recognition: Recognition,
+        hits: Hits,
+        outcomes: Mapping[str, Outcome],
+    ) -> None:
+        self.index = index
+        self.metrics = metrics
+        self.metadata = metadata
+        self.recognition = recognition
+        self.hits = hits
+        self.outcomes = outcomes
+        self.unheard: dict[tuple[TimeSpan, SpeakerRole | None, bool], str | None] = {}
+        self.absent: dict[tuple[TimeSpan, SpeakerRole | None, bool], tuple[Evidence, ...]] = {}
+
+
 class Context:
-    conversation: Conversation
-    metrics: ConversationMetrics
-    metadata: CallMetadata
-    recognition: Recognition
-    texts: tuple[TurnText, ...]
-    hits: Mapping[str, tuple[Hit, ...]]
-    outcomes: Mapping[str, Outcome]
-    heard: Mapping[SpeakerRole | None, tuple[Stretch, ...]]
-    understood: Mapping[SpeakerRole | None, tuple[Stretch, ...]]
-    position: Position = Position.REQUIRE
-    anchor: Anchor | None = None
+    """Where a check stands: the call, what the check is used for, and the occurrence it is asked about."""
+
+    __slots__ = ("_at", "anchor", "call", "index", "position")
+
+    def __init__(self, call: CallFacts, position: Position, anchor: Anchor | None = None) -> None:
+        self.call = call
+        self.index = call.index
+        self.position = position
+        self.anchor = anchor
+        self._at: dict[Position, Context] = {position: self}
 
     def at(self, position: Position, anchor: Anchor | None = None) -> "Context":
-        return replace(self, position=position, anchor=anchor or self.anchor)
+        if anchor is not None and anchor is not self.anchor:
+            return Context(self.call, position, anchor)
+        if position not in self._at:
+            self._at[position] = Context(self.call, position, self.anchor)
+        return self._at[position]
 
-    @cached_property
+    @property
+    def conversation(self) -> Conversation:
+        return self.index.conversation
+
+    @property
+    def metrics(self) -> ConversationMetrics:
+        return self.call.metrics
+
+    @property
+    def metadata(self) -> CallMetadata:
+        return self.call.metadata
+
+    @property
+    def recognition(self) -> Recognition:
+        return self.call.recognition
+
+    @property
+    def texts(self) -> tuple[TurnText, ...]:
+        return self.index.turns
+
+    @property
+    def hits(self) -> Hits:
+        return self.call.hits
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        return self.call.outcomes
+
+    @property
     def whole(self) -> TimeSpan:
-        return TimeSpan(0.0, max(self.conversation.duration_s, 0.0))
+        return self.index.whole
 
     @property
     def certain_confidence(self) -> float:
@@ -91,50 +144,51 @@ class Context:
 
     def doubt(self, *roles: SpeakerRole | None) -> str | None:
         """Why it cannot be told what any of ``roles`` (None: all of them) did or did not do; None: it can."""
-        if not self.conversation.roles_known and any(roles):
+        if not self.index.roles_known and any(roles):
             return "role_unknown"
-        unheard = self.conversation.unheard_roles
+        unheard = self.index.unheard_roles
         return "channel_dead" if unheard and (None in roles or unheard & set(roles)) else None
 
     def utterances(self, role: SpeakerRole | None) -> tuple[Utterance, ...]:
-        return self.conversation.utterances if role is None else self.conversation.spoken_by(role)
+        return self.index.utterances(role)
 
     def speech_of(self, role: SpeakerRole | None) -> tuple[TimeSpan, ...]:
-        roles = [role] if role else [c.role for c in self.conversation.speech]
-        return union(s for r in roles for s in self.conversation.speech_of(r))
-
-    def coverage(self, window: TimeSpan, role: SpeakerRole | None) -> float | None:
-        """Expected share of the role's speech in ``window`` that was heard right, in the call's language; None: it
-        says nothing. Phrases are not to be found in another language."""
-        return right_share(self.speech_of(role), self.heard[role], window)
+        return self.index.speech_of(role)
 
     def unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
         """Why too little of the role's speech in ``window`` was heard to say that something is not in it."""
-        if self._well_heard(self.heard[role], window, role):
-            return None
-        return "other_language" if self._well_heard(self.understood[role], window, role) else "low_recognition"
+        key = (window, role, self.position is Position.REQUIRE)
+        known = self.call.unheard
+        if key not in known:
+            known[key] = self._unheard(window, role)
+        return known[key]
 
-    def _well_heard(self, found: Sequence[Stretch], window: TimeSpan, role: SpeakerRole | None) -> bool:
-        speech, limits = self.speech_of(role), self.recognition
-        share = right_share(speech, found, window)
+    def _unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
+        if self._well_heard(self.index.hearing(role, any_language=False), window):
+            return None  # phrases are not to be found in another language
+        understood = self.index.hearing(role, any_language=True)
+        return "other_language" if self._well_heard(understood, window) else "low_recognition"
+
+    def _well_heard(self, hearing: Hearing, window: TimeSpan) -> bool:
+        limits = self.recognition
+        share = hearing.right_share(window)
         if share is None:
             return True
         if self.position is not Position.REQUIRE:
             return share >= limits.forbid_coverage
         return (
             share >= limits.require_coverage
-            and worst_share(speech, found, window, length_s=limits.place_s) >= limits.place_coverage
+            and hearing.worst_share(window, length_s=limits.place_s) >= limits.place_coverage
         )
 
-
-def hearing(conversation: Conversation, *, any_language: bool) -> dict[SpeakerRole | None, tuple[Stretch, ...]]:
-    """What was heard of each role, and of all of them (None), in the call's language or in any."""
-    found: dict[SpeakerRole | None, tuple[Stretch, ...]] = {}
-    for role in SpeakerRole:
-        said = (u for u in conversation.spoken_by(role) if any_language or not conversation.foreign(u))
-        found[role] = heard(conversation.speech_of(role), said)
-    found[None] = tuple(stretch for stretches in list(found.values()) for stretch in stretches)
-    return found
+    def absent(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> tuple[Evidence, ...]:
+        """Where to listen for what is not in ``window``: the utterance at its beginning, or end."""
+        key = (window, role, from_end)
+        if key not in self.call.absent:
+            inside = (u for u in self.utterances(role) if within(u.span, window) or window.contains(u.start))
+            edge = [*inside][-1:] if from_end else [*islice(inside, 1)]
+            self.call.absent[key] = tuple(utterance_evidence(u, "not said here") for u in edge)
+        return self.call.absent[key]
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:
@@ -176,7 +230,7 @@ def hit_evidence(hit: Hit, context: Context, note: str = "") -> Evidence:
 
 
 def _clause(hit: Hit, turn: TurnText) -> str:
-    origin = turn.origin[hit.start]
+    origin = turn.origin(hit.start)
     if len(hit.utterances) != 1 or origin is None:
         return hit.quote
     utterance, folded = origin

@@ -14,8 +14,9 @@ from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult
 from qa_service.domain.scoring import Scorecard
-from rules.context import Anchor, Context, Position, hearing
-from rules.matching import PhraseBook, turn_texts
+from rules.context import Anchor, CallFacts, Context, Position
+from rules.index import CallIndex
+from rules.matching import PhraseBook
 from rules.schema import Pack, Rule, ScorecardModel
 from rules.verdict import TRUE, Verdict, conjunction, negation
 from rules.versions import rule_versions
@@ -30,7 +31,9 @@ class RuleSet:
     def __init__(self, pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> None:
         self._settings = pack
         self._rules = in_order(rules)
-        self._book = PhraseBook(p for rule in self._rules for check in rule.checks() for p in check.phrases())
+        self._book = PhraseBook(
+            phrases for rule in self._rules for check in rule.checks() for phrases in check.phrase_lists()
+        )
         self.pack = pack.pack
         self.language: str = pack.language
         self.scorecard: Scorecard = scorecard.scorecard_of()
@@ -44,26 +47,18 @@ class RuleSet:
 
     def evaluate(
         self,
-        conversation: Conversation,
+        conversation: Conversation | CallIndex,
         metrics: ConversationMetrics,
         metadata: CallMetadata,
         *,
         not_live: Collection[str] = (),
     ) -> tuple[RuleResult, ...]:
-        """See ``RuleEvaluator.evaluate``."""
-        texts = turn_texts(conversation)
+        """See ``RuleEvaluator.evaluate``. An index serves several rule sets."""
+        index = conversation if isinstance(conversation, CallIndex) else CallIndex(conversation)
         outcomes: dict[str, Outcome] = {}
-        context = Context(
-            conversation,
-            metrics,
-            metadata,
-            self._settings.recognition,
-            texts,
-            self._book.search(texts),
-            outcomes,
-            hearing(conversation, any_language=False),
-            hearing(conversation, any_language=True),
-        )
+        hits = self._book.search(index)
+        facts = CallFacts(index, metrics, metadata, self._settings.recognition, hits, outcomes)
+        context = Context(facts, Position.REQUIRE)
         results: dict[str, RuleResult] = {}
         for rule in self._rules:
             result = _judge(rule, context)
@@ -75,30 +70,43 @@ class RuleSet:
 
 
 def _judge(rule: Rule, context: Context) -> RuleResult:
-    result = RuleResult(
-        rule.rule,
-        rule.title,
-        Outcome.NOT_APPLICABLE,
-        rule.severity,
-        scored=rule.counts,
-        unscored=rule.unscored,
-        review=rule.unknown == "review",
-    )
     trigger = context.at(Position.TRIGGER)
     applies = rule.applies_when.evaluate(trigger) if rule.applies_when is not None else TRUE
     if applies.value is not False and rule.unless is not None and rule.for_each is None:
         excepted = rule.unless.evaluate(trigger)
         if excepted.value is True:
-            return replace(result, reason="excepted", evidence=excepted.evidence)
+            return _result(rule, Outcome.NOT_APPLICABLE, "excepted", excepted.evidence)
         applies = conjunction([applies, negation(excepted)])
     if applies.value is False:
-        return replace(result, reason="situation_absent")
-    style = tuple((name, check.evaluate(context.at(Position.REQUIRE)).value) for name, check in rule.style.items())
-    result = replace(result, style=style)
-    judged = _judge_once(rule, result, context) if rule.for_each is None else _judge_each(rule, result, context)
+        return _result(rule, Outcome.NOT_APPLICABLE, "situation_absent")
+    style = tuple((name, check.evaluate(context).value) for name, check in rule.style.items())
+    judged = _judge_once(rule, context) if rule.for_each is None else _judge_each(rule, context)
     if applies.value is None and judged.outcome in (Outcome.NOT_MET, Outcome.UNDETERMINED):
-        judged = _undetermined(judged, applies.reason, applies.evidence)
-    return _graded(rule, judged, trigger)
+        judged = replace(judged, outcome=Outcome.UNDETERMINED, reason=applies.reason, evidence=applies.evidence)
+    if style:
+        judged = replace(judged, style=style)
+    return _graded(rule, judged, trigger) if rule.grades else judged
+
+
+def _result(
+    rule: Rule,
+    outcome: Outcome,
+    reason: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    opens: tuple[OpenItem, ...] = (),
+) -> RuleResult:
+    return RuleResult(
+        rule.rule,
+        rule.title,
+        outcome,
+        rule.severity,
+        evidence,
+        reason,
+        scored=rule.counts,
+        unscored=rule.unscored,
+        review=rule.unknown == "review",
+        opens=opens,
+    )
 
 
 def _graded(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
@@ -115,27 +123,23 @@ def _opened(rule: Rule, evidence: Iterable[Evidence]) -> tuple[OpenItem, ...]:
     return tuple(OpenItem(rule.opens.item, rule.opens.within_days, place) for place in evidence)
 
 
-def _judge_once(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
+def _judge_once(rule: Rule, context: Context) -> RuleResult:
     verdict = _answer(rule, context)
     if verdict.value is None:
-        return _undetermined(result, verdict.reason, verdict.evidence)
-    holds = verdict.value is (rule.require is not None)
-    return replace(
-        result,
-        outcome=Outcome.MET if verdict.value else Outcome.NOT_MET,
-        evidence=verdict.evidence if rule.require is not None or not verdict.value else (),
-        opens=_opened(rule, verdict.evidence) if holds else (),
-    )
+        return _result(rule, Outcome.UNDETERMINED, verdict.reason, verdict.evidence)
+    opens = _opened(rule, verdict.evidence) if verdict.value is (rule.require is not None) else ()
+    if verdict.value:
+        return _result(rule, Outcome.MET, "", verdict.evidence if rule.require is not None else (), opens)
+    return _result(rule, Outcome.NOT_MET, "", verdict.evidence, opens)
 
 
-def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
+def _judge_each(rule: Rule, context: Context) -> RuleResult:
     """One verdict an occurrence; one violation is enough, one doubt keeps the rule from being met."""
     assert rule.for_each is not None
     anchors = rule.for_each.anchors(context.at(Position.TRIGGER))
     if anchors is None:
-        return _undetermined(
-            result, "role_unknown" if not context.conversation.roles_known else "channel_dead", ()
-        )
+        doubt = "role_unknown" if not context.index.roles_known else "channel_dead"
+        return _result(rule, Outcome.UNDETERMINED, doubt)
     broken: list[Evidence] = []
     doubtful: list[Evidence] = []
     kept: list[Evidence] = []
@@ -164,14 +168,14 @@ def _judge_each(rule: Rule, result: RuleResult, context: Context) -> RuleResult:
         else:
             doubtful.extend(_of_occurrence(rule, anchor, verdict))
             reason = reason or verdict.reason or "situation_unsure"
-    result = replace(result, opens=_opened(rule, _sorted(opened)))
+    opens = _opened(rule, _sorted(opened))
     if broken:
-        return replace(result, outcome=Outcome.NOT_MET, evidence=_sorted(broken))
+        return _result(rule, Outcome.NOT_MET, "", _sorted(broken), opens)
     if doubtful:
-        return _undetermined(result, reason, _sorted(doubtful))
+        return _result(rule, Outcome.UNDETERMINED, reason, _sorted(doubtful), opens)
     if kept:
-        return replace(result, outcome=Outcome.MET, evidence=_sorted(kept) if rule.require is not None else ())
-    return replace(result, reason="situation_absent")
+        return _result(rule, Outcome.MET, "", _sorted(kept) if rule.require is not None else (), opens)
+    return _result(rule, Outcome.NOT_APPLICABLE, "situation_absent", (), opens)
 
 
 def _of_occurrence(rule: Rule, anchor: Anchor, verdict: Verdict) -> tuple[Evidence, ...]:
@@ -187,10 +191,6 @@ def _answer(rule: Rule, context: Context, anchor: Anchor | None = None) -> Verdi
         return rule.require.evaluate(context.at(Position.REQUIRE, anchor))
     assert rule.forbid is not None
     return negation(rule.forbid.evaluate(context.at(Position.FORBID, anchor)))
-
-
-def _undetermined(result: RuleResult, reason: str, evidence: tuple[Evidence, ...]) -> RuleResult:
-    return replace(result, outcome=Outcome.UNDETERMINED, reason=reason, evidence=evidence)
 
 
 def _sorted(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

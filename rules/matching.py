@@ -17,17 +17,17 @@ from typing import Any
 import ahocorasick_rs
 import re2
 
-from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.text import fold, is_han
-from qa_service.domain.timeline import TimeSpan, hull
-from qa_service.pinyin import sound_key, syllables
+from qa_service.domain.timeline import TimeSpan
+from qa_service.pinyin import sounded, syllables
+from rules.index import CallIndex
 
 Pattern = Any  # google-re2 publishes no name for what re2.compile returns
 
 PLACEHOLDER = re.compile(r"\{(digits|any):(\d{1,2})-(\d{1,2})\}")
 DIGITS = "0123456789零〇一二两三四五六七八九幺"
 DIGIT_SOUNDS = frozenset(("ling", "yi", "er", "liang", "san", "si", "wu", "liu", "qi", "ba", "jiu", "yao"))
-_UNHEARD = "\uf8ff"  # stands for every syllable that no phrase contains
 
 
 def phrase_fault(phrase: str) -> str | None:
@@ -61,191 +61,233 @@ class Hit:
     respelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TurnText:
-    """The folded text of one turn, joined over its utterances so that a pause does not split a phrase.
+class _Literals:
+    """Strings that are searched together: for each the phrases that it is, and the templates it is a part of."""
 
-    ``origin[i]`` is ``(utterance, folded index)`` behind character ``i``, None for a joining space;
-    ``confidences[i]`` that of its word, 1 for a joining space.
-    """
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self.phrases: list[list[int]] = []
+        self.templates: list[list[int]] = []
 
-    index: int
-    role: SpeakerRole
-    text: str
-    syllables: tuple[str, ...]
-    origin: tuple[tuple[Utterance, int] | None, ...]
-    confidences: tuple[float, ...]
+    def _number(self, literal: str) -> int:
+        number = self._numbers.setdefault(literal, len(self._numbers))
+        if number == len(self.phrases):
+            self.phrases.append([])
+            self.templates.append([])
+        return number
 
-    def least(self, start: int, end: int) -> float:
-        """Confidence of the weakest word of ``[start, end)``, 1 where there is none."""
-        return min(self.confidences[start:end], default=1.0)
+    def add_phrase(self, literal: str, phrase: int) -> None:
+        self.phrases[self._number(literal)].append(phrase)
 
-    def respelled(self, start: int, end: int) -> bool:
-        """Whether hot words wrote any of the characters ``[start, end)``."""
-        return any(
-            first <= utterance.overlay.offsets[offset] < last
-            for entry in self.origin[start:end]
-            if entry is not None
-            for utterance, offset in [entry]
-            for first, last in utterance.respelled
-        )
-
-    def locate(self, start: int, end: int) -> tuple[TimeSpan, str, tuple[int, ...], float]:
-        """Time, quote, utterances and confidence of the characters ``[start, end)``.
-
-        They are as sure as their weakest word: a mean hides the one misheard character that decides (能 for 不能).
-        """
-        parts: dict[int, tuple[Utterance, int, int]] = {}
-        for entry in self.origin[start:end]:
-            if entry is not None:
-                utterance, offset = entry
-                first = parts[utterance.index][1] if utterance.index in parts else offset
-                parts[utterance.index] = (utterance, first, offset + 1)
-        pieces = list(parts.values())
-        return (
-            hull([u.span_of(a, b) for u, a, b in pieces]),
-            " … ".join(u.quote(a, b) for u, a, b in pieces),
-            tuple(u.index for u, _, _ in pieces),
-            self.least(start, end),
-        )
-
-
-def turn_texts(conversation: Conversation) -> tuple[TurnText, ...]:
-    """The searchable text of every turn."""
-    texts = []
-    for index, turn in enumerate(conversation.turns):
-        text: list[str] = []
-        sounds: list[str] = []
-        origin: list[tuple[Utterance, int] | None] = []
-        confidences: list[float] = []
-        for number in turn.utterances:
-            utterance = conversation.utterances[number]
-            overlay = utterance.overlay
-            if text and overlay.folded and not (is_han(text[-1]) or is_han(overlay.folded[0])):
-                text.append(" ")
-                sounds.append(" ")
-                origin.append(None)
-                confidences.append(1.0)
-            text.extend(overlay.folded)
-            sounds.extend(overlay.syllables)
-            origin.extend((utterance, i) for i in range(len(overlay.folded)))
-            confidences.extend(utterance.confidence_at(i) for i in range(len(overlay.folded)))
-        texts.append(TurnText(index, turn.role, "".join(text), tuple(sounds), tuple(origin), tuple(confidences)))
-    return tuple(texts)
-
-
-class PhraseBook:
-    """All phrases of a rule set, compiled once."""
-
-    def __init__(self, phrases: Iterable[str]) -> None:
-        self._phrases = tuple(dict.fromkeys(phrases))
-        self._plain: list[tuple[str, str]] = []
-        self._templates: list[tuple[str, str]] = []
-        for phrase in self._phrases:
-            if PLACEHOLDER.search(phrase):
-                self._templates.append((phrase, phrase))
-            elif folded := fold(phrase).text:
-                self._plain.append((phrase, folded))
+    def add_part(self, literal: str, template: int) -> None:
+        self.templates[self._number(literal)].append(template)
 
     @cached_property
-    def _codes(self) -> Mapping[str, str]:
-        """Sound key → one private-use character, for the sounds that phrases contain."""
-        keys = {sound_key(s) for s in DIGIT_SOUNDS} | set("0123456789")
-        for phrase in self._phrases:
-            for literal in PLACEHOLDER.split(phrase)[::4]:
-                keys.update(sound_key(s) for s in syllables(fold(literal).text))
-        return {key: chr(0xE000 + number) for number, key in enumerate(sorted(keys))}
+    def words(self) -> tuple[str, ...]:
+        return tuple(self._numbers)
 
     @cached_property
-    def _spelling(self) -> ahocorasick_rs.AhoCorasick:
-        return ahocorasick_rs.AhoCorasick([folded for _, folded in self._plain])
+    def parts_of_words(self) -> tuple[bool, ...]:
+        """Whether the literal may be found inside a longer Latin word or number, where it does not count."""
+        return tuple(not (is_han(word[0]) and is_han(word[-1])) for word in self.words)
 
     @cached_property
-    def _sound(self) -> tuple[ahocorasick_rs.AhoCorasick, tuple[str, ...]]:
-        han = [(p, f) for p, f in self._plain if sum(map(is_han, f)) >= 2]
-        return ahocorasick_rs.AhoCorasick([self._encode(syllables(f)) for _, f in han]), tuple(p for p, _ in han)
+    def _automaton(self) -> ahocorasick_rs.AhoCorasick | None:
+        return ahocorasick_rs.AhoCorasick(list(self.words)) if self.words else None
+
+    def search(self, text: str) -> list[tuple[int, int, int]]:
+        """``(literal, start, end)`` of all, overlapping ones too."""
+        found = self._automaton.find_matches_as_indexes(text, overlapping=True) if self._automaton else []
+        return list(found)
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A phrase with placeholders: its literals in writing and by sound, and whether it needs digits."""
+
+    phrase: int
+    pieces: tuple[str, ...]
+
+    @property
+    def literals(self) -> list[str]:
+        return [text for literal in self.pieces[::4] if (text := fold(literal).text)]
+
+    @property
+    def has_sound(self) -> bool:
+        return any(is_han(c) for literal in self.pieces[::4] for c in literal)
 
     @cached_property
-    def _patterns(self) -> tuple[tuple[str, Pattern, Pattern | None], ...]:
-        return tuple((phrase, *self._template(text)) for phrase, text in self._templates)
+    def spelled(self) -> Pattern:
+        return re2.compile(self._pattern(f"[{DIGITS}]", sounds=False))
 
-    def _encode(self, sounds: Sequence[str]) -> str:
-        codes = self._codes
-        return "".join(codes.get(sound_key(s), _UNHEARD) for s in sounds)
+    @cached_property
+    def sounded(self) -> Pattern:
+        return re2.compile(self._pattern(f"[{SOUNDS_OF_DIGITS}]", sounds=True))
 
-    def _template(self, phrase: str) -> tuple[Pattern, Pattern | None]:
-        """RE2 patterns of a phrase with placeholders: over folded text, and over encoded sounds."""
-        digit_sounds = "".join(self._codes[sound_key(s)] for s in sorted(DIGIT_SOUNDS))
-        written = "".join(self._codes[d] for d in "0123456789")
-        spelled, sounded = "", ""
-        pieces = PLACEHOLDER.split(phrase)
+    def _pattern(self, digit: str, *, sounds: bool) -> str:
+        pattern = ""
         for literal, kind, low, high in zip(
-            pieces[::4], [*pieces[1::4], ""], [*pieces[2::4], ""], [*pieces[3::4], ""], strict=True
+            self.pieces[::4],
+            [*self.pieces[1::4], ""],
+            [*self.pieces[2::4], ""],
+            [*self.pieces[3::4], ""],
+            strict=True,
         ):
             folded = fold(literal).text
             # A Latin literal is whole words: the "im" of "{any:2-14}im" is not the end of "claim".
-            word = "" if any(map(is_han, folded)) or not folded else r"\b"
-            spelled += word + re2.escape(folded) + word
-            sounded += self._encode(syllables(folded))
-            if kind == "digits":
-                spelled += f"[{DIGITS}]{{{low},{high}}}"
-                sounded += f"[{digit_sounds}{written}]{{{low},{high}}}"
-            elif kind == "any":
-                spelled += f".{{{low},{high}}}?"
-                sounded += f".{{{low},{high}}}?"
-        has_sound = any(is_han(c) for c in phrase)
-        if not has_sound:
-            spelled = rf"\b{spelled}\b"  # a Latin phrase ends where a word ends
-        return re2.compile(spelled), re2.compile(sounded) if has_sound else None
+            word = "" if sounds or not folded or any(map(is_han, folded)) else r"\b"
+            pattern += word + re2.escape(sounded(syllables(folded)) if sounds else folded) + word
+            if kind:
+                pattern += f"{digit if kind == 'digits' else '.'}{{{low},{high}}}" + ("?" if kind == "any" else "")
+        # A Latin phrase ends where a word ends.
+        return pattern if self.has_sound else rf"\b{pattern}\b"
 
-    def search(self, texts: Sequence[TurnText]) -> Mapping[str, tuple[Hit, ...]]:
-        """Hits of every phrase, in order of time. A place found by spelling is not reported by sound again."""
-        found: dict[str, list[Hit]] = {}
-        for text in texts:
-            for phrase, start, end, spelled in self._raw(text):
-                hits = found.setdefault(phrase, [])
-                if not spelled and any(
-                    h.spelled and h.turn == text.index and h.start < end and start < h.end for h in hits
-                ):
-                    continue
-                span, quote, utterances, confidence = text.locate(start, end)
-                hits.append(
-                    Hit(
-                        phrase,
-                        text.role,
-                        span,
-                        quote,
-                        utterances,
-                        confidence,
-                        spelled,
-                        text.index,
-                        start,
-                        end,
-                        text.respelled(start, end),
-                    )
-                )
-        return {phrase: tuple(sorted(hits, key=lambda h: h.span)) for phrase, hits in found.items()}
 
-    def _raw(self, text: TurnText) -> Iterable[tuple[str, int, int, bool]]:
-        if not text.text:
+SOUNDS_OF_DIGITS = "".join(sorted(set(sounded(DIGIT_SOUNDS)) | set("0123456789")))
+_ANY_DIGIT = re.compile(f"[{DIGITS}]")
+
+_Raw = tuple[int, int, bool]
+"""Start and end in the text of the whole call, and whether it was found by spelling."""
+
+
+class PhraseBook:
+    """All lists of phrases of a rule set, compiled once.
+
+    The literal text of all phrases is searched at once, in what was recognised and in how it sounds. A phrase with
+    placeholders is looked for with RE2 only where all its literals were found.
+    """
+
+    def __init__(self, lists: Iterable[tuple[str, ...]]) -> None:
+        """The lists themselves are kept: ``Hits.of`` is asked with the same objects."""
+        self._lists = {id(phrases): phrases for phrases in lists}
+        self._phrases: list[str] = []
+        self._owners: list[list[int]] = []
+        numbers: dict[str, int] = {}
+        for key, phrases in self._lists.items():
+            for phrase in dict.fromkeys(phrases):
+                number = numbers.setdefault(phrase, len(self._phrases))
+                if number == len(self._phrases):
+                    self._phrases.append(phrase)
+                    self._owners.append([])
+                self._owners[number].append(key)
+        self._written, self._sounding = _Literals(), _Literals()
+        self._templates: list[_Template] = []
+        self._needed: list[int] = []
+        """How many different literals each template has, in writing."""
+        self._needed_by_sound: list[int] = []
+        self._bare: list[int] = []
+        """Templates of nothing but digits."""
+        for number, phrase in enumerate(self._phrases):
+            pieces = tuple(PLACEHOLDER.split(phrase))
+            if len(pieces) == 1:
+                self._add_plain(number, fold(phrase).text)
+            else:
+                self._add_template(_Template(number, pieces))
+
+    def _add_plain(self, number: int, folded: str) -> None:
+        if not folded:
             return
-        if self._plain:
-            for number, start, end in self._spelling.find_matches_as_indexes(text.text, overlapping=True):
-                if _on_word_boundaries(text.text, start, end, whole_numbers=True):
-                    yield self._plain[number][0], start, end, True
-        encoded = self._encode(text.syllables)
-        sound, names = self._sound
-        if names:
-            for number, start, end in sound.find_matches_as_indexes(encoded, overlapping=True):
-                yield names[number], start, end, False
-        for phrase, spelled, sounded in self._patterns:
-            for match in spelled.finditer(text.text):
+        self._written.add_phrase(folded, number)
+        if sum(map(is_han, folded)) >= 2:
+            self._sounding.add_phrase(sounded(syllables(folded)), number)
+
+    def _add_template(self, template: _Template) -> None:
+        number = len(self._templates)
+        self._templates.append(template)
+        literals = set(template.literals)
+        by_sound = {sounded(syllables(literal)) for literal in literals} if template.has_sound else set()
+        for literal in literals:
+            self._written.add_part(literal, number)
+        for literal in by_sound:
+            self._sounding.add_part(literal, number)
+        self._needed.append(len(literals))
+        self._needed_by_sound.append(len(by_sound))
+        if not literals:
+            self._bare.append(number)
+
+    def search(self, index: CallIndex) -> "Hits":
+        """Hits of every phrase. A place found by spelling is not reported by sound again."""
+        raw: dict[int, list[_Raw]] = {}
+        self._search(index.text, self._written, raw, spelled=True)
+        self._search(index.sounds, self._sounding, raw, spelled=False)
+        found: dict[int, list[tuple[int, _Raw]]] = {}
+        for phrase, places in raw.items():
+            for owner in self._owners[phrase]:
+                found.setdefault(owner, []).extend((phrase, place) for place in places)
+        return Hits(index, self._phrases, found)
+
+    def _search(self, text: str, literals: _Literals, raw: dict[int, list[_Raw]], *, spelled: bool) -> None:
+        parts: dict[int, set[int]] = {}
+        partial, phrases, templates = literals.parts_of_words, literals.phrases, literals.templates
+        for literal, start, end in literals.search(text):
+            for template in templates[literal]:
+                parts.setdefault(template, set()).add(literal)
+            if not phrases[literal]:
+                continue
+            if spelled and partial[literal] and not _on_word_boundaries(text, start, end, whole_numbers=True):
+                continue
+            for phrase in phrases[literal]:
+                _add(raw, phrase, start, end, spelled=spelled)
+        needed = self._needed if spelled else self._needed_by_sound
+        candidates = [template for template, found in parts.items() if len(found) == needed[template]]
+        if spelled and self._bare and _ANY_DIGIT.search(text):
+            candidates += self._bare
+        for candidate in map(self._templates.__getitem__, candidates):
+            for match in (candidate.spelled if spelled else candidate.sounded).finditer(text):
                 if match.end() > match.start():
-                    yield phrase, match.start(), match.end(), True
-            if sounded is not None:
-                for match in sounded.finditer(encoded):
-                    if match.end() > match.start():
-                        yield phrase, match.start(), match.end(), False
+                    _add(raw, candidate.phrase, match.start(), match.end(), spelled=spelled)
+
+
+def _add(raw: dict[int, list[_Raw]], phrase: int, start: int, end: int, *, spelled: bool) -> None:
+    places = raw.setdefault(phrase, [])
+    if not spelled and any(s and a < end and start < b for a, b, s in places):
+        return
+    places.append((start, end, spelled))
+
+
+class Hits:
+    """What was found in one call, by list of phrases."""
+
+    def __init__(
+        self, index: CallIndex, phrases: Sequence[str], found: Mapping[int, list[tuple[int, _Raw]]]
+    ) -> None:
+        self._index = index
+        self._phrases = phrases
+        self._found = found
+        self._hits: dict[tuple[int, SpeakerRole | None], tuple[Hit, ...]] = {}
+
+    def of(self, phrases: tuple[str, ...], role: SpeakerRole | None = None) -> tuple[Hit, ...]:
+        """Hits of the phrases of one of the book's lists, by ``role`` (None: by anybody), in order of time."""
+        found = self._found.get(id(phrases))
+        if not found:
+            return ()
+        key = (id(phrases), role)
+        if key not in self._hits:
+            every = (self._hit(phrase, place) for phrase, place in found if self._by(place, role))
+            self._hits[key] = tuple(sorted(every, key=lambda hit: (hit.span.start, hit.span.end)))
+        return self._hits[key]
+
+    def _by(self, place: _Raw, role: SpeakerRole | None) -> bool:
+        return role is None or self._index.turn_at(place[0]).role is role
+
+    def _hit(self, phrase: int, place: _Raw) -> Hit:
+        start, end, spelled = place
+        turn = self._index.turn_at(start)
+        at = self._index.starts[turn.index]
+        span, quote, utterances, confidence = turn.locate(start - at, end - at)
+        return Hit(
+            self._phrases[phrase],
+            turn.role,
+            span,
+            quote,
+            utterances,
+            confidence,
+            spelled,
+            turn.index,
+            start - at,
+            end - at,
+            turn.respelled(start - at, end - at),
+        )
 
 
 def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool = False) -> bool:
@@ -254,7 +296,9 @@ def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool 
     for left, right in ((start - 1, start), (end - 1, end)):
         if left >= 0 and right < len(text):
             pair = text[left] + text[right]
-            if " " not in pair and not any(is_han(c) for c in pair) and (whole_numbers or not pair.isdigit()):
+            if pair.split() != [pair]:
+                continue  # a space, or the end of a turn
+            if not any(is_han(c) for c in pair) and (whole_numbers or not pair.isdigit()):
                 return False
     return True
 
@@ -277,8 +321,13 @@ def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
 
 def joined(hits: Iterable[Hit]) -> tuple[Hit, ...]:
     """One hit an occurrence: of overlapping hits in a turn the spelled, then the longest one stays."""
-    kept: list[Hit] = []
-    for hit in sorted(hits, key=lambda h: (not h.spelled, h.start - h.end, h.turn, h.start, h.phrase)):
-        if not any(k.turn == hit.turn and k.start < hit.end and hit.start < k.end for k in kept):
-            kept.append(hit)
-    return tuple(sorted(kept, key=lambda h: (h.span, h.phrase)))
+    every = list(hits)
+    if len(every) < 2:
+        return tuple(every)
+    kept: dict[int, list[Hit]] = {}
+    for hit in sorted(every, key=lambda h: (not h.spelled, h.start - h.end, h.turn, h.start, h.phrase)):
+        beside = kept.setdefault(hit.turn, [])
+        if not any(k.start < hit.end and hit.start < k.end for k in beside):
+            beside.append(hit)
+    found = (hit for beside in kept.values() for hit in beside)
+    return tuple(sorted(found, key=lambda h: (h.span.start, h.span.end, h.phrase)))

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER, TurnText
+from rules.index import TurnText
+from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
 """Finals that pinyin writes without their vowel: 九 is jiou."""
@@ -40,17 +41,19 @@ def may_be_said(
 
     A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
     """
-    units = tuple(_units(text.text, text.syllables, text.confidences))
-    unsure = [unit.confidence < alike for unit in units]
-    if not any(unsure):
+    if text.weakest >= alike:
         return
+    units = tuple(_units(text.text, text.syllables, text.confidences))
+    unsure = [index for index, unit in enumerate(units) if unit.confidence < alike]
     for phrase in phrases:
         sounds = _sounds(phrase)
-        for first in range(len(units) - len(sounds) + 1 if sounds else 0):
-            if any(unsure[first : first + len(sounds)]) and _agree(
-                units[first : first + len(sounds)], sounds, doubt, alike
-            ):
-                yield phrase, units[first].start, units[first + len(sounds) - 1].end
+        length = len(sounds)
+        reached = 0  # from where on no place has been looked at
+        for index in unsure if sounds else ():
+            for first in range(max(reached, index - length + 1), min(index, len(units) - length) + 1):
+                if _agree(units[first : first + length], sounds, doubt, alike):
+                    yield phrase, units[first].start, units[first + length - 1].end
+            reached = max(reached, index + 1)
 
 
 def _agree(units: Sequence[_Unit], sounds: Sequence[str], doubt: float, alike: float) -> bool:

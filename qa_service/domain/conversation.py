@@ -136,6 +136,14 @@ class Utterance:
         """Confidence of the word behind folded character ``index``."""
         return self.words[self._word_at(self.overlay.offsets[index])].confidence if self.words else self.confidence
 
+    def least_confidence(self, start: int, end: int) -> float:
+        """Of the weakest word behind the folded characters ``[start, end)``, at least one."""
+        if not self.words:
+            return self.confidence
+        offsets = self.overlay.offsets
+        first, last = self._word_at(offsets[start]), self._word_at(offsets[end - 1])
+        return min(word.confidence for word in self.words[first : last + 1])
+
     def quote(self, start: int, end: int) -> str:
         """The readable text behind the folded characters ``[start, end)``."""
         if start >= end:

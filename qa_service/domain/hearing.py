@@ -148,3 +148,45 @@ def _pieces(speech: Sequence[TimeSpan], found: Sequence[Stretch]) -> list[tuple[
         if span.end > at:
             pieces.append((span.end - at, 0.0))
     return pieces
+
+
+class Hearing:
+    """How well one role's speech was heard, prepared for many questions."""
+
+    def __init__(self, speech: Sequence[TimeSpan], found: Iterable[Stretch]) -> None:
+        """``speech``: disjoint, in order; ``found``: its stretches, as ``heard`` finds them."""
+        self._speech = tuple(speech)
+        self._found = sorted(found, key=lambda stretch: stretch[0].start)
+        self._spoken = _Area([(span.start, span.end, 1.0) for span in self._speech])
+        self._right = _Area([(span.start, span.end, confidence) for span, confidence in self._found])
+
+    def right_share(self, window: TimeSpan) -> float | None:
+        """See ``right_share``."""
+        spoken_s = self._spoken.until(window.end) - self._spoken.until(window.start)
+        if spoken_s <= 0:
+            return None
+        return min(1.0, (self._right.until(window.end) - self._right.until(window.start)) / spoken_s)
+
+    def worst_share(self, window: TimeSpan, *, length_s: float) -> float:
+        """See ``worst_share``."""
+        return worst_share(self._speech, self._found, window, length_s=length_s)
+
+
+class _Area:
+    """Under steps ``(start, end, height)`` in order of their starts; they may overlap a little."""
+
+    def __init__(self, steps: Sequence[tuple[float, float, float]]) -> None:
+        self._steps = steps
+        self._starts = [start for start, _, _ in steps]
+        self._before = [0.0, *accumulate((end - start) * height for start, end, height in steps)]
+        self._furthest = list(accumulate((end for _, end, _ in steps), max))
+
+    def until(self, time_s: float) -> float:
+        """What lies before ``time_s``."""
+        index = bisect_right(self._starts, time_s)
+        area = self._before[index]
+        while index and self._furthest[index - 1] > time_s:
+            index -= 1
+            _, end, height = self._steps[index]
+            area -= max(0.0, end - time_s) * height
+        return area

@@ -29,8 +29,8 @@ class Check(BaseModel):
     def evaluate(self, context: Context) -> Verdict:
         raise NotImplementedError
 
-    def phrases(self) -> Iterable[str]:
-        """Phrases that this check, or one inside it, looks for."""
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        """Lists of phrases that this check, or one inside it, looks for."""
         return ()
 
     def rules(self) -> Iterable[str]:

@@ -1,17 +1,21 @@
 """Events of the conversation: silences and waits, interruptions, numbers read out."""
 
+import re
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import re2
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
+from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import Scope, place_of
 from rules.context import Anchor, Context, within
-from rules.matching import DIGIT_SOUNDS, DIGITS, TurnText, mentioned
+from rules.index import TurnText
+from rules.matching import DIGIT_SOUNDS, DIGITS, SOUNDS_OF_DIGITS, mentioned
 from rules.verdict import FALSE, Verdict, unknown
 
 _WRITTEN_SHARE = 0.75
@@ -122,6 +126,8 @@ class DigitsCheck(Check):
             return unknown(place.doubt)
         if (window := place.window) is None:
             return FALSE
+        if not self._long_run.search(context.index.sounds):
+            return self._not_read_out(context, window, role)
         sure: list[Evidence] = []
         doubtful: list[Evidence] = []
         reason = "homophone_only"
@@ -148,6 +154,14 @@ class DigitsCheck(Check):
             return Verdict(True, tuple(sure))
         if doubtful:
             return unknown(reason, tuple(doubtful))
+        return self._not_read_out(context, window, role)
+
+    @cached_property
+    def _long_run(self) -> re.Pattern[str]:
+        """Enough sounds of digits in a row, whatever was recognised."""
+        return re.compile(f"[{SOUNDS_OF_DIGITS}]{{{self.length}}}")
+
+    def _not_read_out(self, context: Context, window: TimeSpan, role: SpeakerRole | None) -> Verdict:
         unheard = context.unheard(window, role)
         return FALSE if unheard is None else unknown(unheard)
 

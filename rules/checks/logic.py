@@ -12,8 +12,8 @@ from rules.verdict import Verdict, at_least, conjunction, disjunction, negation
 class _Group(Check):
     of: tuple[SerializeAsAny[Check], ...] = Field(min_length=1)
 
-    def phrases(self) -> Iterable[str]:
-        return (p for check in self.of for p in check.phrases())
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        return (phrases for check in self.of for phrases in check.phrase_lists())
 
     def rules(self) -> Iterable[str]:
         return (r for check in self.of for r in check.rules())

@@ -1,6 +1,7 @@
 """Phrases: was it said?"""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
@@ -10,7 +11,8 @@ from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Context, Position, hit_evidence, place_evidence, within
-from rules.matching import Hit, TurnText, joined, phrase_fault, places_of
+from rules.index import TurnText
+from rules.matching import Hit, joined, phrase_fault, places_of
 from rules.nearly import may_be_said
 
 Homophones = Literal["accept", "review", "off"]
@@ -53,16 +55,17 @@ class Lexicon(BaseModel):
                 raise ValueError(fault)
         return phrases
 
-    def all_phrases(self) -> Iterable[str]:
-        yield from self.phrases
-        yield from self.except_in
+    def lists(self) -> Iterable[tuple[str, ...]]:
+        """The phrases, and the longer ones in which they do not count."""
+        yield self.phrases
+        if self.except_in:
+            yield self.except_in
 
     def allows(self, hit: Hit, text: TurnText, context: Context) -> bool | None:
         """Whether the hit counts; None: what would make it harmless, or the word beside it, is in doubt."""
-        if any(
+        if self.except_in and any(
             other.turn == hit.turn and other.start < hit.end and hit.start < other.end
-            for phrase in self.except_in
-            for other in context.hits.get(phrase, ())
+            for other in context.hits.of(self.except_in, hit.role)
             if other.spelled
         ):
             return False
@@ -95,9 +98,9 @@ class PhraseCheck(SpokenCheck):
     lexicons: tuple[Lexicon, ...] = Field(min_length=1)
     homophones: Homophones | None = None
 
-    def phrases(self) -> Iterable[str]:
-        yield from super().phrases()
-        yield from (p for lexicon in self.lexicons for p in lexicon.all_phrases())
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        yield from super().phrase_lists()
+        yield from chain.from_iterable(lexicon.lists() for lexicon in self.lexicons)
 
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
@@ -107,8 +110,8 @@ class PhraseCheck(SpokenCheck):
         threshold = context.certain_confidence
         for lexicon in self.lexicons:
             mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
-            hits = (h for phrase in lexicon.phrases for h in context.hits.get(phrase, ()))
-            for hit in joined(h for h in hits if role in (None, h.role) and within(h.span, window)):
+            hits = context.hits.of(lexicon.phrases, role)
+            for hit in joined(h for h in hits if within(h.span, window)) if hits else ():
                 allowed = lexicon.allows(hit, context.texts[hit.turn], context)
                 if allowed is False:
                     continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import (
     BaseModel,
@@ -63,6 +64,11 @@ class Scope(BaseModel):
             raise ValueError("`nth` counts from 1, or from −1 at the end")
         return self
 
+    @cached_property
+    def everywhere(self) -> bool:
+        """Whether it is the whole call."""
+        return self == Scope()
+
     @property
     def backward(self) -> bool:
         return bool(self.before or self.before_s or self.before_utterances)
@@ -98,9 +104,11 @@ _NOWHERE = Place(None)
 
 def place_of(scope: Scope, context: Context, role: SpeakerRole | None) -> Place:
     """The place that ``scope`` means for ``role``: a role of which nothing was recognised has its speech."""
-    own = [u.span for u in context.utterances(role)] or list(context.speech_of(role))
+    own = context.index.spans(role)
     if not own:
         return _NOWHERE
+    if scope.everywhere:
+        return Place(context.whole) if context.whole.duration_s else _NOWHERE
     start, end = context.whole.start, context.whole.end
     if scope.first_utterances:
         end = min(end, hull(own[: scope.first_utterances]).end)

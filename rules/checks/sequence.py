@@ -47,8 +47,8 @@ class SequenceCheck(Check):
             raise ValueError("`max_gap_s` needs steps in order")
         return self
 
-    def phrases(self) -> Iterable[str]:
-        return chain.from_iterable(step.check.phrases() for step in self.steps)
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        return chain.from_iterable(step.check.phrase_lists() for step in self.steps)
 
     def rules(self) -> Iterable[str]:
         return chain.from_iterable(step.check.rules() for step in self.steps)

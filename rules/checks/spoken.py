@@ -11,7 +11,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import Scope, place_of
-from rules.context import Anchor, Context, Position, utterance_evidence, within
+from rules.context import Anchor, Context, Position
 from rules.verdict import FALSE, Verdict, unknown
 
 LOW_CONFIDENCE: Final = "low_confidence"
@@ -45,8 +45,8 @@ class SpokenCheck(Check):
         """Where an occurrence may have been misheard."""
         return ()
 
-    def phrases(self) -> Iterable[str]:
-        return self.scope.anchor.phrases() if self.scope.anchor is not None else ()
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        return self.scope.anchor.phrase_lists() if self.scope.anchor is not None else ()
 
     def rules(self) -> Iterable[str]:
         return self.scope.anchor.rules() if self.scope.anchor is not None else ()
@@ -90,9 +90,7 @@ class SpokenCheck(Check):
         return tuple(sorted(first.values(), key=lambda a: a.span))
 
     def _not_said(self, context: Context, role: SpeakerRole | None, window: TimeSpan) -> Verdict:
-        inside = [u for u in context.utterances(role) if within(u.span, window) or window.contains(u.start)]
-        edge = inside[-1:] if self.scope.from_end else inside[:1]
-        absent = tuple(utterance_evidence(u, "not said here") for u in edge)
+        absent = context.absent(window, role, from_end=self.scope.from_end)
         if not context.utterances(role) and context.position is Position.REQUIRE:
             return unknown("role_not_heard")
         if (reason := context.unheard(window, role)) is not None:

@@ -4,12 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa_service.pinyin import sound_key
 from rules.cases import dialogue
-from rules.matching import Hit, PhraseBook, joined, sound_key, turn_texts
+from rules.index import CallIndex
+from rules.matching import Hit, PhraseBook, joined
 
 
 def search(text: str, *phrases: str, language: str = "zh") -> dict[str, tuple[Hit, ...]]:
-    return dict(PhraseBook(phrases).search(turn_texts(dialogue(text, language=language))))
+    lists = [(phrase,) for phrase in phrases]
+    hits = PhraseBook(lists).search(CallIndex(dialogue(text, language=language)))
+    return {one: found for (one,) in lists for found in [hits.of(lists[phrases.index(one)])] if found}
 
 
 def said(text: str, *phrases: str, language: str = "zh") -> list[tuple[str, bool]]:

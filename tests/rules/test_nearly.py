@@ -1,13 +1,11 @@
 """Where a phrase may have been misheard."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.cases import dialogue
-from rules.matching import turn_texts
+from rules.index import CallIndex
 from rules.nearly import may_be_said, rhyme
 
 DOUBT, ALIKE = 0.6, 0.65
@@ -15,8 +13,8 @@ DOUBT, ALIKE = 0.6, 0.65
 
 def places(text: str, confidences: list[float], *phrases: str, language: str = "zh") -> list[str]:
     """What was heard where a phrase may have been said."""
-    (turn,) = turn_texts(dialogue(f"agent 0-9: {text}", language=language))
-    turn = replace(turn, confidences=tuple(confidences))
+    (turn,) = CallIndex(dialogue(f"agent 0-9: {text}", language=language)).turns
+    turn.confidences, turn.weakest = tuple(confidences), min(confidences)
     return [turn.text[start:end] for _, start, end in may_be_said(phrases, turn, doubt=DOUBT, alike=ALIKE)]
 
 

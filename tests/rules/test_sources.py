@@ -159,8 +159,13 @@ def test_a_pack_on_a_pack_on_a_pack(tmp_path: Path) -> None:
     (third / "lexicons.yaml").write_text("greeting: {remove: [早上好]}", encoding="utf-8")
     pack = load_pack(third)
     assert [r.rule for r in pack.rules] == ["greets", "rude"]
-    assert {p for r in pack.rules for c in r.checks() for p in c.phrases()} >= {"您好", "晚上好"}
-    assert "早上好" not in {p for r in pack.rules for c in r.checks() for p in c.phrases()}
+    assert {p for r in pack.rules for c in r.checks() for phrases in c.phrase_lists() for p in phrases} >= {
+        "您好",
+        "晚上好",
+    }
+    assert "早上好" not in {
+        p for r in pack.rules for c in r.checks() for phrases in c.phrase_lists() for p in phrases
+    }
 
 
 # --- cases ------------------------------------------------------------------------------------------------
