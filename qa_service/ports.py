@@ -18,9 +18,10 @@ from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole,
 from qa_service.domain.faults import ChannelInspection
 from qa_service.domain.lifecycle import RuleState, RuleTransition, RuleVersion
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
-from qa_service.domain.results import RuleResult
+from qa_service.domain.results import Evidence, Outcome, RuleResult
 from qa_service.domain.scoring import Evaluation, Scorecard
 from qa_service.domain.timeline import TimeSpan
+from qa_service.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -377,6 +378,60 @@ class EvaluationRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredBefore:
+    """The head of a stored evaluation. ``digest``: of its rules and of which of them were live."""
+
+    evaluation_id: int
+    pack: str
+    digest: str
+    score: float | None
+    fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeardCall:
+    """A recording that was heard, without its words; ``scored``: its latest evaluation."""
+
+    recording_id: int
+    sha256: str
+    path: str
+    received_at: datetime
+    metadata: CallMetadata
+    conversation_id: int
+    language: str
+    scored: ScoredBefore | None
+
+    @property
+    def started_at(self) -> datetime:
+        """When the call was; when it was received where nobody said."""
+        return self.metadata.started_at or self.received_at
+
+
+class CallHistory(Protocol):
+    """Everything that was heard, for reading, by recording number."""
+
+    def count(self) -> int:
+        """How many recordings have a conversation."""
+        ...
+
+    def page(self, *, after: int, limit: int) -> tuple[HeardCall, ...]:
+        """At most ``limit`` recordings with numbers above ``after``, in order."""
+        ...
+
+    def among(self, recording_ids: Collection[int]) -> tuple[HeardCall, ...]: ...
+
+    def conversations(self, ids: Collection[int]) -> Mapping[int, Conversation | InputError]:
+        """Conversations by number; InputError ``conversation_unreadable`` in place of one that is damaged."""
+        ...
+
+    def outcomes(self, evaluation_ids: Collection[int]) -> Mapping[int, Mapping[str, Outcome]]:
+        """Of each evaluation, the outcome of each rule."""
+        ...
+
+    def evidence(self, evaluation_id: int, rule: str) -> tuple[Evidence, ...]: ...
+
+
 class RuleVersionRepository(Protocol):
     """Which versions of rules may score: what was said about them, step by step. Nothing is overwritten."""
 
@@ -449,6 +504,8 @@ class UnitOfWork(Protocol):
     def evaluations(self) -> EvaluationRepository: ...
     @property
     def rule_versions(self) -> RuleVersionRepository: ...
+    @property
+    def history(self) -> CallHistory: ...
     @property
     def jobs(self) -> JobQueue: ...
 

@@ -1,6 +1,6 @@
 """Wiring: from settings to services. Nothing is opened or loaded before it is needed."""
 
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
@@ -17,6 +17,7 @@ from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.ports import RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
+from qa_service.services.backtest import Backtest
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
@@ -108,6 +109,13 @@ class Container:
     @cached_property
     def approvals(self) -> RuleApprovals:
         return RuleApprovals(units=lambda: self.database.unit_of_work(), as_shipped=as_shipped)
+
+    @cached_property
+    def backtest(self) -> Backtest:
+        return Backtest(
+            units=partial(self.database.unit_of_work, read_only=True),
+            digest_in_force=self.evaluate.digest_in_force,
+        )
 
     @cached_property
     def jobs(self) -> ScoreRecordings:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from qa_service.db import schema
 from qa_service.db.engine import open_engine, parse_url, read_only
+from qa_service.db.history import SqlCallHistory
 from qa_service.db.jobs import SqlJobQueue
 from qa_service.db.repositories import (
     SqlConversationRepository,
@@ -36,6 +37,7 @@ class SqlUnitOfWork:
         self.conversations = SqlConversationRepository(session, clock)
         self.evaluations = SqlEvaluationRepository(session, clock)
         self.rule_versions = SqlRuleVersionRepository(session, clock)
+        self.history = SqlCallHistory(session)
         self.jobs = SqlJobQueue(session, clock)
 
     def commit(self) -> None:

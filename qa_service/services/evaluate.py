@@ -38,8 +38,15 @@ class EvaluateConversation:
     def selection_digest(self, pack: str | None) -> str:
         """Digest of the rules that would be used: of ``pack``, or of those that the language chooses between."""
         names = [pack] if pack else sorted(self._pack_by_language.values())
-        packs = [self._load_pack(name) for name in names]
-        return stage_key("rules", digests=[scored_digest(p, self._approvals.not_live(p)) for p in packs])
+        return stage_key("rules", digests=[self._digest(self._load_pack(name)) for name in names])
+
+    def digest_in_force(self, language: str) -> str | None:
+        """Digest of the rules that calls of this language are scored by; None without a pack for it."""
+        name = self._pack_by_language.get(language)
+        return None if name is None else self._digest(self._load_pack(name))
+
+    def _digest(self, rules: RuleEvaluator) -> str:
+        return scored_digest(rules, self._approvals.not_live(rules))
 
     def evaluate(
         self, stored: StoredConversation, metadata: CallMetadata, *, pack: str | None = None

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,14 +12,10 @@ from models.catalogue import entries
 from models.catalogue import verify as verify_all
 from models.weights import default_cache_dir
 from qa_service.settings import load_settings
+from worker.commands.formats import ListFormat
 from worker.render import console, printable
 
 models_app = typer.Typer(no_args_is_help=True, help="The models: list and verify them.")
-
-
-class ListFormat(StrEnum):
-    TABLE = "table"
-    JSON = "json"
 
 
 @models_app.command("list")

@@ -3,7 +3,8 @@
 import typer
 
 from worker.commands.rules.approvals import approve, history, publish, retire
+from worker.commands.rules.backtest import backtest
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules: try them, approve them, let them score.")
-for _command in (approve, publish, retire, history):
+for _command in (backtest, approve, publish, retire, history):
     rules_app.command()(_command)

@@ -5,7 +5,6 @@ Steps that were taken go to stdout, a line each; what was not done, and why, to 
 
 import json
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -17,6 +16,7 @@ from qa_service.errors import RulePackError
 from qa_service.services.approvals import Steps
 from qa_service.settings import load_settings
 from rules.engine import RuleSet
+from worker.commands.formats import ListFormat
 from worker.container import Container, pack
 from worker.render import console, printable
 
@@ -26,11 +26,6 @@ Pack = Annotated[str, typer.Argument(help="Rule pack, by name or folder.")]
 By = Annotated[str, typer.Option(help="Who says so: the name is kept.")]
 Note = Annotated[str, typer.Option(help="Why, for whoever reads the history.")]
 Only = Annotated[list[str] | None, typer.Option("--rule", help="Only this rule; may be given several times.")]
-
-
-class ListFormat(StrEnum):
-    TABLE = "table"
-    JSON = "json"
 
 
 def approve(name: Pack, by: By, rule: Only = None, note: Note = "") -> None:
