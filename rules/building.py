@@ -4,6 +4,7 @@ Which keys hold conditions is read from the models: a new check kind, or a new k
 Guarantee: a fault is named where it stands; who only uses a faulty lexicon or condition is not named too.
 """
 
+import copy
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -100,6 +101,22 @@ class Builder:
             self._named("condition", conditions, name)
         for name in conditions:
             self._condition(name)
+
+    def variant(
+        self, faults: Faults, *, lexicons: Mapping[str, object], conditions: Mapping[str, object]
+    ) -> "Builder":
+        """A builder with these trees in place of those of the same names; nothing else is built again."""
+        new = copy.copy(self)
+        new._faults, new.references = faults, []
+        new.lexicons = dict(self.lexicons)
+        for name, node in lexicons.items():
+            tree = Map(self._conditions.place)
+            tree.put(name, node, tree.place)
+            new.lexicons[name] = new._lexicon(tree, name, node)
+        if lexicons or conditions:
+            new._conditions, new._built = self._conditions.copy(), {}
+            new._conditions.update(conditions)
+        return new
 
     def rule(self, node: Map) -> Rule | None:
         """The rule that ``node`` writes down; None, and faults, when it cannot be built."""

@@ -39,13 +39,13 @@ from pydantic import (
 )
 
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
-from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions, measure
 from qa_service.domain.results import Outcome, RuleResult
 from qa_service.domain.timeline import TimeSpan
 from rules.dialogues import dialogue, parsed
 from rules.documents import Faults, read_document, validated
 from rules.engine import RuleSet
+from rules.index import CallIndex
 from rules.loader import compile_pack, invalid
 from rules.sources import PackSource, read_pack
 from rules.wording import hint
@@ -164,13 +164,13 @@ class CaseCall:
     """A case with the call that it writes down."""
 
     at: CaseAt
-    conversation: Conversation
+    index: CallIndex
     metrics: ConversationMetrics
     metadata: CallMetadata
 
     def outcome(self, rule_set: RuleSet) -> "CaseOutcome":
         """What ``rule_set`` says about it."""
-        results = rule_set.evaluate(self.conversation, self.metrics, self.metadata)
+        results = rule_set.evaluate(self.index, self.metrics, self.metadata)
         result = next(r for r in results if r.rule == self.at.rule)
         return CaseOutcome(self.at.rule, self.at.case, self.at.file, self.at.line, result)
 
@@ -302,7 +302,7 @@ def call_of(at: CaseAt, *, language: str, options: MetricOptions) -> CaseCall:
         overlap_measurable=case.overlap_measurable,
     )
     metadata = case.metadata.call_metadata()
-    return CaseCall(at, conversation, measure(conversation, metadata, options), metadata)
+    return CaseCall(at, CallIndex(conversation), measure(conversation, metadata, options), metadata)
 
 
 def run_cases(pack_path: Path, *, rules: Collection[str] = ()) -> tuple[CaseOutcome, ...]:

@@ -3,6 +3,7 @@
 Guarantee: deterministic and free of side effects; unknown never becomes not met.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -44,6 +45,18 @@ class RuleSet:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self._rules
+
+    def with_rules(self, rules: Sequence[Rule]) -> "RuleSet":
+        """The same set with these rules, which look for no phrase that its own do not: for trying changes cheaply.
+
+        Digest and versions stay those of the set as it was loaded. Raises CycleError.
+        """
+        new = copy.copy(self)
+        new._rules = in_order(rules)
+        new._book = self._book.with_lists(
+            phrases for rule in rules for check in rule.checks() for phrases in check.phrase_lists()
+        )
+        return new
 
     def evaluate(
         self,

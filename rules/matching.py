@@ -8,6 +8,7 @@ A phrase is plain text, matched on folded text, with optional placeholders: ``{d
 number of so many digits, ``{any:0-6}`` up to so many other characters.
 """
 
+import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,15 +162,13 @@ class PhraseBook:
         """The lists themselves are kept: ``Hits.of`` is asked with the same objects."""
         self._lists = {id(phrases): phrases for phrases in lists}
         self._phrases: list[str] = []
-        self._owners: list[list[int]] = []
-        numbers: dict[str, int] = {}
-        for key, phrases in self._lists.items():
-            for phrase in dict.fromkeys(phrases):
-                number = numbers.setdefault(phrase, len(self._phrases))
+        self._numbers: dict[str, int] = {}
+        for phrases in self._lists.values():
+            for phrase in phrases:
+                number = self._numbers.setdefault(phrase, len(self._phrases))
                 if number == len(self._phrases):
                     self._phrases.append(phrase)
-                    self._owners.append([])
-                self._owners[number].append(key)
+        self._owners = self._owned()
         self._written, self._sounding = _Literals(), _Literals()
         self._templates: list[_Template] = []
         self._needed: list[int] = []
@@ -183,6 +182,21 @@ class PhraseBook:
                 self._add_plain(number, fold(phrase).text)
             else:
                 self._add_template(_Template(number, pieces))
+
+    def with_lists(self, lists: Iterable[tuple[str, ...]]) -> "PhraseBook":
+        """The same book for other lists of its own phrases. Raises KeyError for a phrase that it does not have."""
+        new = copy.copy(self)
+        new._lists = {id(phrases): phrases for phrases in lists}
+        new._owners = new._owned()
+        return new
+
+    def _owned(self) -> dict[int, list[int]]:
+        """The lists that each phrase is in."""
+        owners: dict[int, list[int]] = {}
+        for key, phrases in self._lists.items():
+            for phrase in dict.fromkeys(phrases):
+                owners.setdefault(self._numbers[phrase], []).append(key)
+        return owners
 
     def _add_plain(self, number: int, folded: str) -> None:
         if not folded:
@@ -212,7 +226,7 @@ class PhraseBook:
         self._search(index.sounds, self._sounding, raw, spelled=False)
         found: dict[int, list[tuple[int, _Raw]]] = {}
         for phrase, places in raw.items():
-            for owner in self._owners[phrase]:
+            for owner in self._owners.get(phrase, ()):
                 found.setdefault(owner, []).extend((phrase, place) for place in places)
         return Hits(index, self._phrases, found)
 
