@@ -5,12 +5,12 @@ speech in which no word was recognised has none.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, zip_longest
 from statistics import median
 
 from qa_service.domain.conversation import Utterance, Word
-from qa_service.domain.timeline import TimeSpan, clip
+from qa_service.domain.timeline import TimeSpan, clip, total_s
 
 SLACK_S = 0.3
 """Recognisers place words to about this much."""
@@ -68,17 +68,28 @@ def _edges(utterance: Utterance) -> list[tuple[float, float, float]]:
 
 def heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> tuple[Stretch, ...]:
     """The stretches of the utterances inside ``speech`` (disjoint, in order of time)."""
+    return tuple((TimeSpan(start, end), confidence) for start, end, confidence in _heard(speech, utterances))
+
+
+def _heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> Iterator[tuple[float, float, float]]:
     starts = [span.start for span in speech]
-    found: list[Stretch] = []
     for utterance in utterances:
         for begin, finish, confidence in _edges(utterance):
             index = max(0, bisect_right(starts, begin) - 1)
             while index < len(speech) and starts[index] < finish:
                 start, end = max(begin, starts[index]), min(finish, speech[index].end)
                 if end > start:
-                    found.append((TimeSpan(start, end), confidence))
+                    yield start, end, confidence
                 index += 1
-    return tuple(found)
+
+
+def heard_share(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> float | None:
+    """Expected share of the speech that was heard right in the utterances; None without speech."""
+    spoken_s = total_s(speech)
+    if not spoken_s:
+        return None
+    right_s = sum(confidence * (end - start) for start, end, confidence in _heard(speech, utterances))
+    return min(1.0, right_s / spoken_s)
 
 
 def right_share(speech: Sequence[TimeSpan], found: Iterable[Stretch], window: TimeSpan) -> float | None:

@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 
 from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
-from qa_service.domain.hearing import SLACK_S, heard, placed_words, right_share
+from qa_service.domain.hearing import SLACK_S, heard_share, placed_words
 from qa_service.domain.text import fold, is_han, spoken_units
 from qa_service.domain.timeline import TimeSpan, clip, difference, gaps, hull, intersection, total_s, union
 
@@ -187,11 +187,12 @@ def _spoken(conversation: Conversation, role: SpeakerRole, options: MetricOption
     On a single track what is said at once is left out: a recogniser gives the same words to both speakers there.
     """
     own = (u for u in conversation.spoken_by(role) if not conversation.foreign(u))
-    counted = [u for u in own if spoken_units(u.text) >= options.rate_min_units]
+    measured = [(u, units) for u in own if (units := spoken_units(u.text)) >= options.rate_min_units]
+    counted = [u for u, _ in measured]
     spoken = intersection(conversation.speech_of(role), (u.span for u in counted))
-    share = (right_share(spoken, heard(spoken, counted), hull(spoken)) or 0.0) if spoken else 0.0
+    share = heard_share(spoken, counted) or 0.0
     if conversation.overlap_measurable:
-        return sum(spoken_units(u.text) for u in counted), total_s(spoken), share
+        return sum(units for _, units in measured), total_s(spoken), share
     alone = difference(spoken, _overlaps(conversation))
     words = (word for u in counted for word in u.words)
     units = sum(spoken_units(w.text) for w in words if any(s.contains((w.start + w.end) / 2) for s in alone))
@@ -224,7 +225,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
             said = {
                 u.index: text
                 for u in conversation.spoken_by(role)
-                if u.span.overlap_s(spurt) > 0 and (text := _said_in(u, spurt, options))
+                if min(u.end, spurt.end) > max(u.start, spurt.start) and (text := _said_in(u, spurt, options))
             }
             long_enough = (
                 overlap.duration_s >= options.interruption_overlap_s

@@ -68,4 +68,4 @@ def hot_word_fault(word: str) -> str | None:
 def spoken_units(text: str) -> int:
     """Han characters + Latin words + single digits: the unit of speech rate (domain definition, §3)."""
     folded = unicodedata.normalize("NFKC", text)
-    return sum(1 for c in folded if is_han(c)) + len(_WORDS.findall(folded.replace("’", "'")))
+    return len(_HAN.findall(folded)) + len(_WORDS.findall(folded.replace("’", "'")))

@@ -3,13 +3,16 @@
 import json
 import math
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from benchmarks.stored_calls import synthetic_calls
 from qa_service.db import documents
 from qa_service.domain.call import CallMetadata, Direction, HangupSide, Purpose
 from qa_service.domain.conversation import (
@@ -154,6 +157,24 @@ sections = some(
 @given(conversations)
 def test_a_conversation_comes_back_equal(conversation: Conversation) -> None:
     assert documents.load_conversation(documents.dump_conversation(conversation)) == conversation
+
+
+def test_both_readers_say_the_same() -> None:
+    """Conversations are read by msgspec, and by pydantic where JSON needs liberties, as for an infinite level."""
+    (call,) = synthetic_calls(1, utterances=12)
+    silent = SpeakerSpeech(1, SpeakerRole.CUSTOMER, (), -math.inf)
+    for conversation in (builders.conversation(), call.conversation, replace(call.conversation, speech=(silent,))):
+        document = documents.dump_conversation(conversation)
+        assert documents.load_conversation(document) == conversation
+        assert documents._conversation().validate_json(zlib.decompress(document))[0] == conversation
+
+
+@pytest.mark.parametrize(
+    "document", [b"[]", b"{}", b'[{"duration_s": "long"}]', b"[null]", b'[{"duration_s": 1}', b""]
+)
+def test_damage_is_named_by_one_type_of_error(document: bytes) -> None:
+    with pytest.raises(ValidationError):
+        documents.load_conversation(zlib.compress(document))
 
 
 def test_an_older_conversation_has_no_overlays_of_later_versions() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_service.domain.conversation import Utterance, Word
-from qa_service.domain.hearing import heard, placed_words, right_share, stretches, worst_share
-from qa_service.domain.timeline import TimeSpan, total_s
+from qa_service.domain.hearing import heard, heard_share, placed_words, right_share, stretches, worst_share
+from qa_service.domain.timeline import TimeSpan, hull, total_s, union
 from tests.builders import utterance
 
 WHOLE = TimeSpan(0, 100)
@@ -99,3 +99,12 @@ def test_a_surer_word_never_lowers_the_share(said: Utterance, index: int, confid
     speech = (TimeSpan(said.start, said.end),)
     shares = [right_share(speech, heard(speech, [u]), WHOLE) or 0.0 for u in (said, surer)]
     assert shares[0] <= shares[1] + 1e-9
+
+
+@given(st.lists(spoken(), max_size=3), st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), max_size=4))
+def test_the_share_of_all_speech_is_that_of_its_hull(
+    said: list[Utterance], edges: list[tuple[float, float]]
+) -> None:
+    speech = union(TimeSpan(min(pair), max(pair)) for pair in edges)
+    expected = right_share(speech, heard(speech, said), hull(speech)) if speech else None
+    assert heard_share(speech, said) == expected
