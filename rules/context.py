@@ -11,13 +11,14 @@ from itertools import islice
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from qa_service.domain.call import CallMetadata
-from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.conversation import Conversation, SpeakerRole, Turn, Utterance
 from qa_service.domain.hearing import SLACK_S, Hearing
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
 from qa_service.domain.timeline import TimeSpan
 from rules.index import CallIndex, TurnText
 from rules.matching import Hit, Hits
+from rules.verdict import Verdict, unknown
 
 
 class Position(StrEnum):
@@ -81,8 +82,7 @@ class CallFacts:
         self.recognition = recognition
         self.hits = hits
         self.outcomes = outcomes
-        self.unheard: dict[tuple[TimeSpan, SpeakerRole | None, bool], str | None] = {}
-        self.absent: dict[tuple[TimeSpan, SpeakerRole | None, bool], tuple[Evidence, ...]] = {}
+        self.not_said: dict[tuple[float, float, SpeakerRole | None, Position, bool], Verdict] = {}
 
 
 class Context:
@@ -155,15 +155,23 @@ class Context:
     def speech_of(self, role: SpeakerRole | None) -> tuple[TimeSpan, ...]:
         return self.index.speech_of(role)
 
-    def unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
-        """Why too little of the role's speech in ``window`` was heard to say that something is not in it."""
-        key = (window, role, self.position is Position.REQUIRE)
-        known = self.call.unheard
+    def not_said(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> Verdict:
+        """What it means to find nothing in ``window``: false with where to listen, or too little was heard."""
+        key = (window.start, window.end, role, self.position, from_end)
+        known = self.call.not_said
         if key not in known:
-            known[key] = self._unheard(window, role)
+            known[key] = self._not_said(window, role, from_end=from_end)
         return known[key]
 
-    def _unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
+    def _not_said(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> Verdict:
+        if self.position is Position.REQUIRE and not self.utterances(role):
+            return unknown("role_not_heard")
+        reason = self.unheard(window, role)
+        value = False if reason is None else None
+        return Verdict(value, lambda: self._absent(window, role, from_end=from_end), reason or "")
+
+    def unheard(self, window: TimeSpan, role: SpeakerRole | None) -> str | None:
+        """Why too little of the role's speech in ``window`` was heard to say that something is not in it."""
         if self._well_heard(self.index.hearing(role, any_language=False), window):
             return None  # phrases are not to be found in another language
         understood = self.index.hearing(role, any_language=True)
@@ -181,18 +189,20 @@ class Context:
             and hearing.worst_share(window, length_s=limits.place_s) >= limits.place_coverage
         )
 
-    def absent(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> tuple[Evidence, ...]:
+    def _absent(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> tuple[Evidence, ...]:
         """Where to listen for what is not in ``window``: the utterance at its beginning, or end."""
-        key = (window, role, from_end)
-        if key not in self.call.absent:
-            inside = (u for u in self.utterances(role) if within(u.span, window) or window.contains(u.start))
-            edge = [*inside][-1:] if from_end else [*islice(inside, 1)]
-            self.call.absent[key] = tuple(utterance_evidence(u, "not said here") for u in edge)
-        return self.call.absent[key]
+        inside = (u for u in self.utterances(role) if within(u.span, window) or window.contains(u.start))
+        edge = [*inside][-1:] if from_end else [*islice(inside, 1)]
+        return tuple(utterance_evidence(u, "not said here") for u in edge)
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:
     return window.start - SLACK_S <= span.middle <= window.end + SLACK_S
+
+
+def reaches(turn: Turn, window: TimeSpan) -> bool:
+    """Whether anything said in the turn may be ``within`` the window."""
+    return turn.end >= window.start - SLACK_S and turn.start <= window.end + SLACK_S
 
 
 def utterance_evidence(utterance: Utterance, note: str = "") -> Evidence:
@@ -209,28 +219,28 @@ def utterance_evidence(utterance: Utterance, note: str = "") -> Evidence:
 
 def place_evidence(text: TurnText, start: int, end: int, note: str) -> Evidence:
     """Evidence of folded characters that are no hit."""
-    span, quote, utterances, confidence = text.locate(start, end)
-    return Evidence(span.start, span.end, text.role, quote, utterances, confidence, note)
+    span, confidence, utterances = text.heard_at(start, end)
+    return Evidence(span.start, span.end, text.role, text.quote(start, end), utterances, confidence, note)
 
 
 _CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")
 
 
-def hit_evidence(hit: Hit, context: Context, note: str = "") -> Evidence:
+def hit_evidence(hit: Hit, note: str = "") -> Evidence:
     """Evidence of a hit: the time of its words, the clause they stand in, word for word."""
     return Evidence(
         hit.span.start,
         hit.span.end,
         hit.role,
-        _clause(hit, context.texts[hit.turn]),
+        _clause(hit),
         hit.utterances,
         hit.confidence,
         note,
     )
 
 
-def _clause(hit: Hit, turn: TurnText) -> str:
-    origin = turn.origin(hit.start)
+def _clause(hit: Hit) -> str:
+    origin = hit.text.origin(hit.start)
     if len(hit.utterances) != 1 or origin is None:
         return hit.quote
     utterance, folded = origin

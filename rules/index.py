@@ -77,6 +77,9 @@ class TurnText:
     def _pieces(self, start: int, end: int) -> list[tuple[Utterance, int, int]]:
         """The utterances that the characters ``[start, end)`` are of, and which of their folded characters."""
         first, last = bisect_right(self._starts, start) - 1, bisect_right(self._starts, end - 1)
+        if last - first == 1 and end - self._starts[first] <= len(self._utterances[first].overlay.folded):
+            begin = self._starts[first]
+            return [(self._utterances[first], start - begin, end - begin)]
         found = []
         for utterance, begin in zip(self._utterances[first:last], self._starts[first:last], strict=True):
             a, b = max(0, start - begin), min(end - begin, len(utterance.overlay.folded))
@@ -86,32 +89,37 @@ class TurnText:
 
     def least(self, start: int, end: int) -> float:
         """Confidence of the weakest word of ``[start, end)``, 1 where there is none."""
-        pieces = self._pieces(start, min(end, len(self.text))) if start < end else ()
-        return min((u.least_confidence(a, b) for u, a, b in pieces), default=1.0)
+        end = min(end, len(self.text))
+        pieces = self._pieces(start, end) if start < end else ()
+        return min((u.heard_at(a, b)[1] for u, a, b in pieces), default=1.0)
+
+    @cached_property
+    def _any_respelled(self) -> bool:
+        return any(u.respelled for u in self._utterances)
 
     def respelled(self, start: int, end: int) -> bool:
         """Whether hot words wrote any of the characters ``[start, end)``."""
-        return any(
+        return self._any_respelled and any(
             first <= u.overlay.offsets[b - 1] and u.overlay.offsets[a] < last
             for u, a, b in self._pieces(start, end)
             for first, last in u.respelled
         )
 
-    def locate(self, start: int, end: int) -> tuple[TimeSpan, str, tuple[int, ...], float]:
-        """Time, quote, utterances and confidence of the characters ``[start, end)``.
+    def heard_at(self, start: int, end: int) -> tuple[TimeSpan, float, tuple[int, ...]]:
+        """Time, confidence and utterances of the characters ``[start, end)``.
 
         They are as sure as their weakest word: a mean hides the one misheard character that decides (能 for 不能).
         """
         pieces = self._pieces(start, end)
         if len(pieces) == 1:
-            ((u, a, b),) = pieces
-            return u.span_of(a, b), u.quote(a, b), (u.index,), u.least_confidence(a, b)
-        return (
-            hull([u.span_of(a, b) for u, a, b in pieces]),
-            " … ".join(u.quote(a, b) for u, a, b in pieces),
-            tuple(u.index for u, _, _ in pieces),
-            min(u.least_confidence(a, b) for u, a, b in pieces),
-        )
+            ((utterance, a, b),) = pieces
+            return *utterance.heard_at(a, b), (utterance.index,)
+        heard = [u.heard_at(a, b) for u, a, b in pieces]
+        return hull([span for span, _ in heard]), min(c for _, c in heard), tuple(u.index for u, _, _ in pieces)
+
+    def quote(self, start: int, end: int) -> str:
+        """What was said there, word for word."""
+        return " … ".join(u.quote(a, b) for u, a, b in self._pieces(start, end))
 
 
 class CallIndex:

@@ -10,8 +10,8 @@ number of so many digits, ``{any:0-6}`` up to so many other characters.
 
 import copy
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.text import fold, is_han
 from qa_service.domain.timeline import TimeSpan
 from qa_service.pinyin import sounded, syllables
-from rules.index import CallIndex
+from rules.index import CallIndex, TurnText
 
 Pattern = Any  # google-re2 publishes no name for what re2.compile returns
 
@@ -46,29 +46,45 @@ def phrase_fault(phrase: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A phrase found in one turn. ``spelled`` False: only the sound matches; ``respelled``: hot words wrote what
-    matches, and so it is no better than sound where it accuses."""
+    """A phrase found in the characters ``[start, end)`` of one turn.
+
+    ``spelled`` False: only the sound matches; ``respelled``: hot words wrote what matches, and so it is no better
+    than sound where it accuses.
+    """
 
     phrase: str
-    role: SpeakerRole
-    span: TimeSpan
-    quote: str
-    utterances: tuple[int, ...]
-    confidence: float
-    spelled: bool
-    turn: int
+    text: TurnText = field(compare=False, repr=False)
     start: int
     end: int
-    respelled: bool = False
+    spelled: bool
+    respelled: bool
+    span: TimeSpan
+    confidence: float
+    utterances: tuple[int, ...]
+
+    @property
+    def turn(self) -> int:
+        return self.text.index
+
+    @property
+    def role(self) -> SpeakerRole:
+        return self.text.role
+
+    @property
+    def quote(self) -> str:
+        return self.text.quote(self.start, self.end)
 
 
 class _Literals:
-    """Strings that are searched together: for each the phrases that it is, and the templates it is a part of."""
+    """Strings that are searched together: for each the phrases that it is, and the templates that it betrays.
+
+    A template is betrayed by the longest of its literals, which is seldom found; the others must be there, too.
+    """
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self.phrases: list[list[int]] = []
-        self.templates: list[list[int]] = []
+        self.templates: list[list[tuple[int, frozenset[int]]]] = []
 
     def _number(self, literal: str) -> int:
         number = self._numbers.setdefault(literal, len(self._numbers))
@@ -80,8 +96,10 @@ class _Literals:
     def add_phrase(self, literal: str, phrase: int) -> None:
         self.phrases[self._number(literal)].append(phrase)
 
-    def add_part(self, literal: str, template: int) -> None:
-        self.templates[self._number(literal)].append(template)
+    def add_template(self, literals: Iterable[str], template: int) -> None:
+        numbers = {literal: self._number(literal) for literal in literals}
+        longest = max(numbers, key=lambda literal: (len(literal), literal))
+        self.templates[numbers[longest]].append((template, frozenset(numbers.values())))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -171,9 +189,6 @@ class PhraseBook:
         self._owners = self._owned()
         self._written, self._sounding = _Literals(), _Literals()
         self._templates: list[_Template] = []
-        self._needed: list[int] = []
-        """How many different literals each template has, in writing."""
-        self._needed_by_sound: list[int] = []
         self._bare: list[int] = []
         """Templates of nothing but digits."""
         for number, phrase in enumerate(self._phrases):
@@ -208,16 +223,13 @@ class PhraseBook:
     def _add_template(self, template: _Template) -> None:
         number = len(self._templates)
         self._templates.append(template)
-        literals = set(template.literals)
-        by_sound = {sounded(syllables(literal)) for literal in literals} if template.has_sound else set()
-        for literal in literals:
-            self._written.add_part(literal, number)
-        for literal in by_sound:
-            self._sounding.add_part(literal, number)
-        self._needed.append(len(literals))
-        self._needed_by_sound.append(len(by_sound))
-        if not literals:
+        literals = template.literals
+        if literals:
+            self._written.add_template(literals, number)
+        else:
             self._bare.append(number)
+        if template.has_sound:
+            self._sounding.add_template([sounded(syllables(literal)) for literal in literals], number)
 
     def search(self, index: CallIndex) -> "Hits":
         """Hits of every phrase. A place found by spelling is not reported by sound again."""
@@ -231,19 +243,22 @@ class PhraseBook:
         return Hits(index, self._phrases, found)
 
     def _search(self, text: str, literals: _Literals, raw: dict[int, list[_Raw]], *, spelled: bool) -> None:
-        parts: dict[int, set[int]] = {}
         partial, phrases, templates = literals.parts_of_words, literals.phrases, literals.templates
-        for literal, start, end in literals.search(text):
-            for template in templates[literal]:
-                parts.setdefault(template, set()).add(literal)
+        matches = literals.search(text)
+        for literal, start, end in matches:
             if not phrases[literal]:
                 continue
             if spelled and partial[literal] and not _on_word_boundaries(text, start, end, whole_numbers=True):
                 continue
             for phrase in phrases[literal]:
-                _add(raw, phrase, start, end, spelled=spelled)
-        needed = self._needed if spelled else self._needed_by_sound
-        candidates = [template for template, found in parts.items() if len(found) == needed[template]]
+                if spelled:
+                    raw.setdefault(phrase, []).append((start, end, True))
+                elif phrase in raw:
+                    _add(raw, phrase, start, end, spelled=False)
+                else:
+                    raw[phrase] = [(start, end, False)]
+        found = {match[0] for match in matches}
+        candidates = [number for literal in found for number, needed in templates[literal] if needed <= found]
         if spelled and self._bare and _ANY_DIGIT.search(text):
             candidates += self._bare
         for candidate in map(self._templates.__getitem__, candidates):
@@ -288,19 +303,15 @@ class Hits:
         start, end, spelled = place
         turn = self._index.turn_at(start)
         at = self._index.starts[turn.index]
-        span, quote, utterances, confidence = turn.locate(start - at, end - at)
+        respelled = turn.respelled(start - at, end - at)
         return Hit(
             self._phrases[phrase],
-            turn.role,
-            span,
-            quote,
-            utterances,
-            confidence,
-            spelled,
-            turn.index,
+            turn,
             start - at,
             end - at,
-            turn.respelled(start - at, end - at),
+            spelled,
+            respelled,
+            *turn.heard_at(start - at, end - at),
         )
 
 
@@ -333,13 +344,12 @@ def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
     return any(True for _ in places_of(words, text, start, end))
 
 
-def joined(hits: Iterable[Hit]) -> tuple[Hit, ...]:
+def joined(hits: Collection[Hit]) -> tuple[Hit, ...]:
     """One hit an occurrence: of overlapping hits in a turn the spelled, then the longest one stays."""
-    every = list(hits)
-    if len(every) < 2:
-        return tuple(every)
+    if len(hits) < 2:
+        return tuple(hits)
     kept: dict[int, list[Hit]] = {}
-    for hit in sorted(every, key=lambda h: (not h.spelled, h.start - h.end, h.turn, h.start, h.phrase)):
+    for hit in sorted(hits, key=lambda h: (not h.spelled, h.start - h.end, h.turn, h.start, h.phrase)):
         beside = kept.setdefault(hit.turn, [])
         if not any(k.start < hit.end and hit.start < k.end for k in beside):
             beside.append(hit)

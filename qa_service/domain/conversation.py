@@ -4,6 +4,7 @@ A ``Conversation`` carries everything that rules and metrics read: who spoke whe
 not from the recogniser), what was recognised with what confidence, and what produced it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -125,24 +126,20 @@ class Utterance:
 
     def span_of(self, start: int, end: int) -> TimeSpan:
         """Time of the folded characters ``[start, end)``; the whole utterance when words carry no times."""
-        if not self.words or start >= end:
-            return self.span
-        first = self._word_at(self.overlay.offsets[start])
-        last = self._word_at(self.overlay.offsets[end - 1])
-        begin = self.words[first].start
-        return TimeSpan(begin, max(begin, self.words[last].end))
+        return self.heard_at(start, end)[0] if start < end else self.span
 
     def confidence_at(self, index: int) -> float:
         """Confidence of the word behind folded character ``index``."""
         return self.words[self._word_at(self.overlay.offsets[index])].confidence if self.words else self.confidence
 
-    def least_confidence(self, start: int, end: int) -> float:
-        """Of the weakest word behind the folded characters ``[start, end)``, at least one."""
+    def heard_at(self, start: int, end: int) -> tuple[TimeSpan, float]:
+        """Time of the folded characters ``[start, end)``, at least one, and the confidence of the weakest word."""
         if not self.words:
-            return self.confidence
+            return self.span, self.confidence
         offsets = self.overlay.offsets
-        first, last = self._word_at(offsets[start]), self._word_at(offsets[end - 1])
-        return min(word.confidence for word in self.words[first : last + 1])
+        inside = self.words[self._word_at(offsets[start]) : self._word_at(offsets[end - 1]) + 1]
+        begin = inside[0].start
+        return TimeSpan(begin, max(begin, inside[-1].end)), min([word.confidence for word in inside])
 
     def quote(self, start: int, end: int) -> str:
         """The readable text behind the folded characters ``[start, end)``."""
@@ -151,14 +148,7 @@ class Utterance:
         return self.text[self.overlay.offsets[start] : self.overlay.offsets[end - 1] + 1]
 
     def _word_at(self, offset: int) -> int:
-        low, high = 0, len(self.word_offsets) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.word_offsets[middle] <= offset:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        return max(0, bisect_right(self.word_offsets, offset) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ class Hearing:
         self._speech = tuple(speech)
         self._found = sorted(found, key=lambda stretch: stretch[0].start)
         self._spoken = _Area([(span.start, span.end, 1.0) for span in self._speech])
+        self._worst: dict[tuple[float, float, float], float] = {}
         self._right = _Area([(span.start, span.end, confidence) for span, confidence in self._found])
 
     def right_share(self, window: TimeSpan) -> float | None:
@@ -180,7 +181,10 @@ class Hearing:
 
     def worst_share(self, window: TimeSpan, *, length_s: float) -> float:
         """See ``worst_share``."""
-        return worst_share(self._speech, self._found, window, length_s=length_s)
+        key = (window.start, window.end, length_s)
+        if key not in self._worst:
+            self._worst[key] = worst_share(self._speech, self._found, window, length_s=length_s)
+        return self._worst[key]
 
 
 class _Area:

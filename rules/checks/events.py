@@ -13,7 +13,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import Scope, place_of
-from rules.context import Anchor, Context, within
+from rules.context import Anchor, Context, place_evidence, within
 from rules.index import TurnText
 from rules.matching import DIGIT_SOUNDS, DIGITS, SOUNDS_OF_DIGITS, mentioned
 from rules.verdict import FALSE, Verdict, unknown
@@ -135,13 +135,11 @@ class DigitsCheck(Check):
             if role not in (None, text.role):
                 continue
             for start, end, written in self._numbers(text):
-                span, quote, utterances, confidence = text.locate(start, end)
+                span, confidence, _ = text.heard_at(start, end)
                 if not within(span, window) or mentioned(self.harmless, text.text, start - self.reach, start):
                     continue
                 named = mentioned(self.named, text.text, start - self.reach, start)
-                evidence = Evidence(
-                    span.start, span.end, text.role, quote, utterances, confidence, "number read out"
-                )
+                evidence = place_evidence(text, start, end, "number read out")
                 if confidence < context.recognition.accept_confidence:
                     doubtful.append(evidence)
                     reason = "low_confidence"

@@ -1,6 +1,6 @@
 """Combinations of conditions, three-valued."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pydantic import Field, PositiveInt, SerializeAsAny
 
@@ -21,8 +21,8 @@ class _Group(Check):
     def anchored(self) -> bool:
         return any(check.anchored() for check in self.of)
 
-    def _verdicts(self, context: Context) -> list[Verdict]:
-        return [check.evaluate(context) for check in self.of]
+    def _verdicts(self, context: Context) -> Iterator[Verdict]:
+        return (check.evaluate(context) for check in self.of)
 
 
 class All(_Group):

@@ -10,8 +10,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
-from rules.context import Context, Position, hit_evidence, place_evidence, within
-from rules.index import TurnText
+from rules.context import Context, Position, place_evidence, within
 from rules.matching import Hit, joined, phrase_fault, places_of
 from rules.nearly import may_be_said
 
@@ -61,14 +60,17 @@ class Lexicon(BaseModel):
         if self.except_in:
             yield self.except_in
 
-    def allows(self, hit: Hit, text: TurnText, context: Context) -> bool | None:
+    def allows(self, hit: Hit, context: Context) -> bool | None:
         """Whether the hit counts; None: what would make it harmless, or the word beside it, is in doubt."""
+        if not (self.except_in or self.not_preceded_by or self.not_followed_by):
+            return True
         if self.except_in and any(
             other.turn == hit.turn and other.start < hit.end and hit.start < other.end
             for other in context.hits.of(self.except_in, hit.role)
             if other.spelled
         ):
             return False
+        text = hit.text
         sides = [
             (
                 self.not_preceded_by,
@@ -105,14 +107,16 @@ class PhraseCheck(SpokenCheck):
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
         role = role_of(self.role)
+        if not any(context.hits.of(lexicon.phrases, role) for lexicon in self.lexicons):
+            return []
         sure: list[Hit] = []
         doubtful: dict[Hit, str] = {}
         threshold = context.certain_confidence
         for lexicon in self.lexicons:
             mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
             hits = context.hits.of(lexicon.phrases, role)
-            for hit in joined(h for h in hits if within(h.span, window)) if hits else ():
-                allowed = lexicon.allows(hit, context.texts[hit.turn], context)
+            for hit in joined([h for h in hits if within(h.span, window)]) if hits else ():
+                allowed = lexicon.allows(hit, context)
                 if allowed is False:
                     continue
                 if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
@@ -126,8 +130,8 @@ class PhraseCheck(SpokenCheck):
                 else:
                     sure.append(hit)
         return [
-            *(Found(hit_evidence(hit, context), hit.utterances[0]) for hit in joined(sure)),
-            *(Found(hit_evidence(hit, context), hit.utterances[0], doubtful[hit]) for hit in joined(doubtful)),
+            *(Found(hit.span, hit.utterances[0], hit) for hit in joined(sure)),
+            *(Found(hit.span, hit.utterances[0], hit, doubtful[hit]) for hit in joined(doubtful)),
         ]
 
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:

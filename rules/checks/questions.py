@@ -10,7 +10,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check, role_of
 from rules.checks.scope import Scope, place_of
-from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck
+from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck, found_in
 from rules.context import Anchor, Context, utterance_evidence, within
 from rules.verdict import FALSE, Verdict, unknown
 
@@ -48,7 +48,7 @@ class QuestionCheck(SpokenCheck):
                 if heard is not self.answered:
                     continue
             doubt = "" if utterance.confidence >= context.certain_confidence else LOW_CONFIDENCE
-            found.append(Found(utterance_evidence(utterance, "question"), utterance.index, doubt))
+            found.append(found_in(utterance_evidence(utterance, "question"), doubt))
         return found
 
 

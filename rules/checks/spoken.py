@@ -11,7 +11,8 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import Scope, place_of
-from rules.context import Anchor, Context, Position
+from rules.context import Anchor, Context, Position, hit_evidence
+from rules.matching import Hit
 from rules.verdict import FALSE, Verdict, unknown
 
 LOW_CONFIDENCE: Final = "low_confidence"
@@ -21,11 +22,23 @@ HOMOPHONE_ONLY: Final = "homophone_only"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One occurrence, in ``utterance``. ``doubt``: why it may be none; empty: it surely is one."""
+    """One occurrence, beginning in ``utterance``. ``doubt``: why it may be none; empty: it surely is one.
 
-    evidence: Evidence
+    ``told``: its evidence, or what it is told from.
+    """
+
+    span: TimeSpan
     utterance: int
+    told: Evidence | Hit
     doubt: str = ""
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.told if isinstance(self.told, Evidence) else hit_evidence(self.told)
+
+
+def found_in(evidence: Evidence, doubt: str = "") -> Found:
+    return Found(evidence.span, evidence.utterances[0], evidence, doubt)
 
 
 class SpokenCheck(Check):
@@ -67,9 +80,9 @@ class SpokenCheck(Check):
         found = self.found(context, place.window)
         sure = [f for f in found if not f.doubt]
         if len(sure) >= self.times:
-            return Verdict(True, tuple(f.evidence for f in sure))
+            return Verdict(True, lambda: tuple(f.evidence for f in sure))
         if len(found) >= self.times:
-            return unknown(_reason(found), tuple(f.evidence for f in found))
+            return unknown(_reason(found), lambda: tuple(f.evidence for f in found))
         if doubt:
             return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
         return self._not_said(context, role, place.window)
@@ -85,19 +98,18 @@ class SpokenCheck(Check):
         if place.window is None:
             return ()
         first: dict[int, Anchor] = {}
-        for f in sorted(self.found(context, place.window), key=lambda f: (bool(f.doubt), f.evidence.span)):
-            first.setdefault(f.utterance, Anchor(f.evidence.span, f.evidence, not f.doubt))
+        for f in sorted(
+            self.found(context, place.window), key=lambda f: (bool(f.doubt), f.span.start, f.span.end)
+        ):
+            first.setdefault(f.utterance, Anchor(f.span, f.evidence, not f.doubt))
         return tuple(sorted(first.values(), key=lambda a: a.span))
 
     def _not_said(self, context: Context, role: SpeakerRole | None, window: TimeSpan) -> Verdict:
-        absent = context.absent(window, role, from_end=self.scope.from_end)
-        if not context.utterances(role) and context.position is Position.REQUIRE:
-            return unknown("role_not_heard")
-        if (reason := context.unheard(window, role)) is not None:
-            return unknown(reason, absent)
-        if context.position is Position.REQUIRE and (places := self.may_be_said(context, window)):
-            return unknown("maybe_said", places)
-        return Verdict(False, absent)
+        verdict = context.not_said(window, role, from_end=self.scope.from_end)
+        if verdict.value is not False or context.position is not Position.REQUIRE:
+            return verdict
+        places = self.may_be_said(context, window)
+        return unknown("maybe_said", places) if places else verdict
 
     def _nothing_said(self, context: Context, role: SpeakerRole | None) -> Verdict:
         """The scope is empty: not said, unless the role is never heard at all (a dead or unheard channel)."""

@@ -156,12 +156,12 @@ def test_a_joining_space_is_no_doubt() -> None:
 
 def test_of_overlapping_hits_the_longest_stays() -> None:
     found = search("agent 0-10: 保证赚钱，稳赚", "保证赚", "保证赚钱", "证赚", "稳赚")
-    assert [h.phrase for h in joined(h for hits in found.values() for h in hits)] == ["保证赚钱", "稳赚"]
+    assert [h.phrase for h in joined([h for hits in found.values() for h in hits])] == ["保证赚钱", "稳赚"]
 
 
 def test_a_spelled_hit_stays_before_a_longer_one_by_sound() -> None:
     found = search("agent 0-10: 请您烧等一下", "等一下", "稍等一下")
-    assert [h.phrase for h in joined(h for hits in found.values() for h in hits)] == ["等一下"]
+    assert [h.phrase for h in joined([h for hits in found.values() for h in hits])] == ["等一下"]
 
 
 def test_hits_of_different_turns_do_not_join() -> None:
