@@ -1,8 +1,8 @@
 """A backtest of one changed rule over many stored calls: its diff, its time, its memory.
 
 ``python -m benchmarks.backtest [--calls 10000] [--keep FOLDER]``. The calls are synthetic, stored and scored
-through the real store; the backtest is the command itself, in a process of its own. With ``--keep`` they are stored
-once.
+through the real store; the backtest is the command itself, in a process of its own. With ``--keep`` they are
+stored once.
 """
 
 import argparse

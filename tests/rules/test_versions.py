@@ -88,6 +88,21 @@ def test_a_copy_of_a_shipped_pack_is_live_but_for_what_was_changed(tmp_path: Pat
     assert {version.rule for version in rules.versions} - as_shipped(rules) == {"speech-rate"}
 
 
+def test_what_a_pack_takes_from_a_shipped_one_is_live_but_for_what_it_changes(tmp_path: Path) -> None:
+    pack = tmp_path / "ours"
+    pack.mkdir()
+    (pack / "pack.yaml").write_text("pack: ours\nextends: service-zh\n", "utf-8")
+    rules = load_pack(pack)
+    assert len(rules.versions) > 20
+    assert as_shipped(rules) == {version.rule for version in rules.versions}
+    (pack / "own.yaml").write_text(
+        "rule: own\ntitle: Own\nseverity: minor\nforbid: {phrase: {any: [闭嘴]}}\n", "utf-8"
+    )
+    (pack / "speech-rate.yaml").write_text("override: speech-rate\nunknown: ignore\n", "utf-8")
+    rules = load_pack(pack)
+    assert {version.rule for version in rules.versions} - as_shipped(rules) == {"own", "speech-rate"}
+
+
 def test_no_more_packs_are_read_than_needed(tmp_path: Path) -> None:
     versions = edited(tmp_path).versions
 
