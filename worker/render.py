@@ -238,9 +238,20 @@ def _rule_table(results: Sequence[RuleResult]) -> Table:
     for result in results:
         if result.outcome is Outcome.NOT_APPLICABLE:
             continue
-        why = result.reason or (f"same event as {result.same_event_as}" if result.same_event_as else "")
-        table.add_row(Text(result.rule), Text(result.title), Text(result.outcome.value), Text(why))
+        table.add_row(Text(result.rule), Text(result.title), Text(result.outcome.value), Text(_why(result)))
     return table
+
+
+def _why(result: RuleResult) -> str:
+    """The reason, the grade, why it is not scored, what the call leaves to be done."""
+    notes = [
+        result.reason,
+        f"same event as {result.same_event_as}" if result.same_event_as else "",
+        f"grade {result.grade}" if result.grade is not None else "",
+        "" if result.scored else _UNSCORED.get(result.unscored, "recorded only"),
+        *(f"{clock(one.evidence.start)} {one.item} within {one.due_days} days" for one in result.opens),
+    ]
+    return "; ".join(note for note in notes if note)
 
 
 class _Speed(ProgressColumn):

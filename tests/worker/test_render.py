@@ -13,7 +13,7 @@ from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.metrics import MetricOptions, measure
-from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
+from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.domain.timeline import TimeSpan
 from qa_service.ports import StoredConversation, StoredEvaluation
@@ -256,3 +256,17 @@ def test_a_call_with_faults_says_where_to_listen() -> None:
 
 def test_every_kind_of_fault_has_words() -> None:
     assert all(fault_text(ChannelFault(kind, 0, -1.0)) for kind in FaultKind)
+
+
+def test_a_result_says_its_grade_what_it_opens_and_why_it_is_not_scored() -> None:
+    promise = OpenItem("call-back", 3, Evidence(65.0, 66.0))
+    shown = call(
+        evaluation(
+            replace(FINE, grade=2, opens=(promise,)),
+            replace(BROKEN, scored=False, unscored="not_live"),
+            replace(DOUBTFUL, scored=False, unscored="shadow"),
+        )
+    )
+    assert "grade 2; 01:05 call-back within 3 days" in shown
+    assert "not approved, not scored" in shown
+    assert "low_confidence; shadow, not scored" in shown
