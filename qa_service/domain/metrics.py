@@ -14,7 +14,17 @@ from qa_service.domain.call import CallMetadata, HangupSide
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.hearing import SLACK_S, heard_share, placed_words
 from qa_service.domain.text import fold, is_han, spoken_units
-from qa_service.domain.timeline import TimeSpan, clip, difference, gaps, hull, intersection, total_s, union
+from qa_service.domain.timeline import (
+    TimeSpan,
+    clip,
+    difference,
+    gaps,
+    hull,
+    intersection,
+    total_s,
+    union,
+    union_of_edges,
+)
 
 ROLES = (SpeakerRole.AGENT, SpeakerRole.CUSTOMER)
 
@@ -247,9 +257,9 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
 
 def _heard(conversation: Conversation, role: SpeakerRole, options: MetricOptions) -> tuple[TimeSpan, ...]:
     """When the role's words were surely heard: those of a usual length, or nobody knows where in it they lie."""
-    words = [w for u in conversation.spoken_by(role) for w in placed_words(u)]
-    sure = [TimeSpan(w.start, w.end) for w in words if w.confidence >= options.heard_confidence]
-    return intersection(conversation.speech_of(role), union(sure, bridge_s=SLACK_S))
+    words = (w for u in conversation.spoken_by(role) for w in placed_words(u))
+    sure = ((w.start, w.end) for w in words if w.confidence >= options.heard_confidence)
+    return intersection(conversation.speech_of(role), union_of_edges(sure, bridge_s=SLACK_S))
 
 
 def _said_in(utterance: Utterance, spurt: TimeSpan, options: MetricOptions) -> str:

@@ -6,6 +6,7 @@ Guarantee: every function is pure and returns spans sorted by start. Spans are h
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import attrgetter
 
 
@@ -36,20 +37,29 @@ class TimeSpan:
         return self.start <= time_s < self.end
 
 
-# Comparing spans themselves builds two tuples each time.
 _EDGES = attrgetter("start", "end")
 
 
 def union(spans: Iterable[TimeSpan], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
     """Disjoint spans covering the same time; gaps of at most ``bridge_s`` seconds are filled."""
-    merged: list[TimeSpan] = []
-    for span in sorted((span for span in spans if span.end > span.start), key=_EDGES):
-        if merged and span.start - merged[-1].end <= bridge_s:
-            if span.end > merged[-1].end:
-                merged[-1] = TimeSpan(merged[-1].start, span.end)
+    ordered = sorted((span for span in spans if span.end > span.start), key=_EDGES)
+    if all(later.start - earlier.end > bridge_s for earlier, later in pairwise(ordered)):
+        return tuple(ordered)
+    return union_of_edges(map(_EDGES, ordered), bridge_s=bridge_s)
+
+
+def union_of_edges(edges: Iterable[tuple[float, float]], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
+    """``union`` of pairs of start and end: of a call's words there are too many to make a span of each."""
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted(edges):
+        if end <= start:
+            continue
+        if merged and start - merged[-1][1] <= bridge_s:
+            if end > merged[-1][1]:
+                merged[-1] = (merged[-1][0], end)
         else:
-            merged.append(span)
-    return tuple(merged)
+            merged.append((start, end))
+    return tuple(TimeSpan(start, end) for start, end in merged)
 
 
 def intersection(a: Iterable[TimeSpan], b: Iterable[TimeSpan]) -> tuple[TimeSpan, ...]:
