@@ -67,6 +67,17 @@ class RuleSet:
         not_live: Collection[str] = (),
     ) -> tuple[RuleResult, ...]:
         """See ``RuleEvaluator.evaluate``. An index serves several rule sets."""
+        return self.judge(conversation, metrics, metadata, not_live=not_live)[0]
+
+    def judge(
+        self,
+        conversation: Conversation | CallIndex,
+        metrics: ConversationMetrics,
+        metadata: CallMetadata,
+        *,
+        not_live: Collection[str] = (),
+    ) -> tuple[tuple[RuleResult, ...], Context]:
+        """``evaluate``, and the context in which the rules were judged: conditions can be asked again in it."""
         index = conversation if isinstance(conversation, CallIndex) else CallIndex(conversation)
         outcomes: dict[str, Outcome] = {}
         hits = self._book.search(index)
@@ -79,7 +90,8 @@ class RuleSet:
                 result = replace(result, scored=False, unscored="not_live")
             results[rule.rule] = result
             outcomes[rule.rule] = result.outcome
-        return tuple(_shared_event(rule, results) for rule in sorted(self._rules, key=lambda r: r.rule))
+        ordered = sorted(self._rules, key=lambda r: r.rule)
+        return tuple(_shared_event(rule, results) for rule in ordered), context
 
 
 def _judge(rule: Rule, context: Context) -> RuleResult:

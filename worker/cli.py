@@ -21,7 +21,7 @@ from rich.text import Text
 from qa_service import __version__
 from qa_service.adapters.discovery import discover
 from qa_service.domain.lifecycle import RuleState
-from qa_service.errors import ConfigurationError, EngineError, InputError, NotFoundError, QAError, RulePackError
+from qa_service.errors import ConfigurationError, EngineError, InputError, QAError, RulePackError
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
@@ -32,6 +32,7 @@ from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
 from worker.scoring import Failed, Listener, MetadataSources, Scored
 from worker.scoring import score as score_files
+from worker.stored import stored_call
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 database = typer.Typer(no_args_is_help=True, help="The database.")
@@ -122,26 +123,12 @@ def show(
     recording: Annotated[str, typer.Argument(help="Path, file name, or the start of the digest.")],
 ) -> None:
     """Print a scored call: the dialogue with findings in place."""
-    container = Container(load_settings())
-    with container.database.unit_of_work() as unit:
-        found = unit.recordings.find(recording)
-        if not found:
-            raise NotFoundError(
-                "recording_not_found", f"no recording {recording!r}: score it first with `qa score`"
-            )
-        if len(found) > 1:
-            names = ", ".join(f"{r.sha256[:12]} ({r.path})" for r in found)
-            raise NotFoundError(
-                "recording_ambiguous", f"{recording!r} is more than one recording: name one of {names}"
-            )
-        evaluation = unit.evaluations.latest(found[0].id)
-        if evaluation is None:
-            raise NotFoundError("not_scored", f"{found[0].path} has no evaluation: score it with `qa score`")
-        conversation = unit.conversations.get(evaluation.conversation_id).conversation
-        metadata = unit.metadata.get(found[0].id)
-    second = Path(found[0].second_path) if found[0].second_path else None
-    name = call_name(Path(found[0].path), second)
-    show_call(console(), name=name, metadata=metadata, conversation=conversation, evaluation=evaluation)
+    call = stored_call(Container(load_settings()), recording)
+    second = Path(call.recording.second_path) if call.recording.second_path else None
+    name = call_name(Path(call.recording.path), second)
+    show_call(
+        console(), name=name, metadata=call.metadata, conversation=call.conversation, evaluation=call.evaluation
+    )
 
 
 @database.command()

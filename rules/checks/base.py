@@ -29,6 +29,10 @@ class Check(BaseModel):
     def evaluate(self, context: Context) -> Verdict:
         raise NotImplementedError
 
+    def parts(self, context: Context) -> Iterable[tuple[str, "Check", Context]]:  # noqa: ARG002
+        """The conditions inside it: what each is called here, and the context in which it is asked."""
+        return ()
+
     def phrase_lists(self) -> Iterable[tuple[str, ...]]:
         """Lists of phrases that this check, or one inside it, looks for."""
         return ()

@@ -21,6 +21,9 @@ class _Group(Check):
     def anchored(self) -> bool:
         return any(check.anchored() for check in self.of)
 
+    def parts(self, context: Context) -> Iterator[tuple[str, Check, Context]]:
+        return (("", check, context) for check in self.of)
+
     def _verdicts(self, context: Context) -> Iterator[Verdict]:
         return (check.evaluate(context) for check in self.of)
 
@@ -46,6 +49,9 @@ class Not(_Group):
     """Exactly one condition; what was required below becomes forbidden, and the other way round."""
 
     of: tuple[SerializeAsAny[Check], ...] = Field(min_length=1, max_length=1)
+
+    def parts(self, context: Context) -> Iterator[tuple[str, Check, Context]]:
+        return super().parts(context.at(context.position.negated))
 
     def evaluate(self, context: Context) -> Verdict:
         return negation(self.of[0].evaluate(context.at(context.position.negated)))

@@ -56,6 +56,9 @@ class SequenceCheck(Check):
     def anchored(self) -> bool:
         return any(step.check.anchored() for step in self.steps)
 
+    def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
+        return [(step.name, step.check, context) for step in self.steps]
+
     def evaluate(self, context: Context) -> Verdict:
         found = [step.check.anchors(context) for step in self.steps]
         done = self._walk([[a for a in anchors or () if a.sure] for anchors in found])

@@ -67,6 +67,10 @@ class SpokenCheck(Check):
     def anchored(self) -> bool:
         return self.scope.anchored
 
+    def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
+        anchor = self.scope.anchor
+        return () if anchor is None else [("counted from", anchor, context.at(Position.TRIGGER))]
+
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
         doubt = context.doubt(role)

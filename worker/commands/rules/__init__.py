@@ -4,7 +4,8 @@ import typer
 
 from worker.commands.rules.approvals import approve, history, publish, retire
 from worker.commands.rules.backtest import backtest
+from worker.commands.rules.explain import explain
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules: try them, approve them, let them score.")
-for _command in (backtest, approve, publish, retire, history):
+for _command in (explain, backtest, approve, publish, retire, history):
     rules_app.command()(_command)
