@@ -5,6 +5,7 @@ Guarantee: derived from the conversation alone; each part is computed when it is
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
@@ -17,6 +18,17 @@ TURN_END = "\n"
 """Stands between turns in the text of the whole call: no phrase contains it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A syllable or a Latin word of a turn: folded characters ``[start, end)``, how they sound, how sure that
+    is."""
+
+    sound: str
+    start: int
+    end: int
+    confidence: float
+
+
 class TurnText:
     """The folded text of one turn, joined over its utterances so that a pause does not split a phrase.
 
@@ -26,6 +38,8 @@ class TurnText:
     def __init__(self, index: int, role: SpeakerRole, utterances: Sequence[Utterance]) -> None:
         self.index = index
         self.role = role
+        self.units: tuple[Unit, ...] | None = None
+        """Kept for ``rules.nearly``, which finds them."""
         self._utterances = utterances
         self._starts: list[int] = []
         texts: list[str] = []

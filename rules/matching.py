@@ -12,7 +12,7 @@ import copy
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import ahocorasick_rs
@@ -328,10 +328,15 @@ def _on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool 
     return True
 
 
+@lru_cache(maxsize=8192)
+def _folded(word: str) -> str:
+    return fold(word).text
+
+
 def places_of(words: Iterable[str], text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """Where one of ``words`` stands in ``[start, end)`` of folded ``text``; ``or`` does not in ``sorry``."""
     for word in words:
-        folded = fold(word).text
+        folded = _folded(word)
         at = text.find(folded, max(0, start), end)
         while folded and at >= 0:
             if _on_word_boundaries(text, at, at + len(folded)):

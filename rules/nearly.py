@@ -8,12 +8,12 @@ Guarantee: pure; without doubtful words nothing is found.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.index import TurnText
+from rules.index import TurnText, Unit
 from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
@@ -23,40 +23,53 @@ _DIGIT = "#"
 _DIGITS = frozenset(map(sound_key, DIGIT_SOUNDS)) | set(DIGITS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A syllable or a Latin word of a turn: folded characters ``[start, end)``, how they sound, how sure that
-    is."""
+class Sought:
+    """Phrases to look for, by each of their sounds and finals: few places share even one with a phrase."""
 
-    sound: str
-    start: int
-    end: int
-    confidence: float
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self.phrases = [(phrase, sounds) for phrase in phrases if (sounds := _sounds(phrase))]
+        self.by_sound: dict[str, list[tuple[int, int]]] = {}
+        self.by_final: dict[str, list[tuple[int, int]]] = {}
+        for number, (_, sounds) in enumerate(self.phrases):
+            for place, sound in enumerate(sounds):
+                for heard in _DIGITS if sound == _DIGIT else (sound,):
+                    self.by_sound.setdefault(heard, []).append((number, place))
+                if final := _final(sound):
+                    self.by_final.setdefault(final, []).append((number, place))
 
 
-def may_be_said(
-    phrases: Iterable[str], text: TurnText, *, doubt: float, alike: float
-) -> Iterator[tuple[str, int, int]]:
-    """``(phrase, start, end)``: places of folded text where a phrase may have been said.
+def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -> Iterator[tuple[str, int, int]]:
+    """``(phrase, start, end)``: places of folded text where a phrase may have been said, in order.
 
     A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
     """
     if text.weakest >= alike:
         return
-    units = tuple(_units(text.text, text.syllables, text.confidences))
-    unsure = [index for index, unit in enumerate(units) if unit.confidence < alike]
-    for phrase in phrases:
-        sounds = _sounds(phrase)
-        length = len(sounds)
-        reached = 0  # from where on no place has been looked at
-        for index in unsure if sounds else ():
-            for first in range(max(reached, index - length + 1), min(index, len(units) - length) + 1):
-                if _agree(units[first : first + length], sounds, doubt, alike):
-                    yield phrase, units[first].start, units[first + length - 1].end
-            reached = max(reached, index + 1)
+    units = units_of(text)
+    unsure = [0, *accumulate(unit.confidence < alike for unit in units)]
+    candidates: set[tuple[int, int]] = set()
+    for index, unit in enumerate(units):
+        near = sought.by_sound.get(unit.sound, ())
+        candidates.update((index - place, number) for number, place in near)
+        if unit.confidence < alike and (final := _final(unit.sound)):
+            candidates.update((index - place, number) for number, place in sought.by_final.get(final, ()))
+    for first, number in sorted(candidates):
+        phrase, sounds = sought.phrases[number]
+        last = first + len(sounds)
+        if first < 0 or last > len(units) or unsure[first] == unsure[last]:
+            continue
+        if _agree(units[first:last], sounds, doubt, alike):
+            yield phrase, units[first].start, units[last - 1].end
 
 
-def _agree(units: Sequence[_Unit], sounds: Sequence[str], doubt: float, alike: float) -> bool:
+def units_of(text: TurnText) -> Sequence[Unit]:
+    """The turn's units, found once."""
+    if text.units is None:
+        text.units = tuple(_units(text.text, text.syllables, text.confidences))
+    return text.units
+
+
+def _agree(units: Sequence[Unit], sounds: Sequence[str], doubt: float, alike: float) -> bool:
     """Whether nothing surely heard contradicts the phrase and half of it was heard; a rhyme is half heard."""
     found = 0.0
     for unit, sound in zip(units, sounds, strict=True):
@@ -105,7 +118,7 @@ def _sounds(phrase: str) -> tuple[str, ...]:
     return tuple(sounds) if len(sounds) > 1 else ()
 
 
-def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[_Unit]:
+def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[Unit]:
     start = 0
     while start < len(text):
         end = start + 1
@@ -118,5 +131,5 @@ def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -
             while end < len(text) and not (text[end] == " " or is_han(text[end]) or text[end].isdigit()):
                 end += 1
             sound = text[start:end].upper()  # no syllable, even where it is spelled like one
-        yield _Unit(sound, start, end, min(confidences[start:end]))
+        yield Unit(sound, start, end, min(confidences[start:end]))
         start = end

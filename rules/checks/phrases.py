@@ -1,6 +1,7 @@
 """Phrases: was it said?"""
 
 from collections.abc import Iterable
+from functools import cached_property
 from itertools import chain
 from typing import Literal
 
@@ -12,7 +13,7 @@ from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Context, Position, place_evidence, within
 from rules.matching import Hit, joined, phrase_fault, places_of
-from rules.nearly import may_be_said
+from rules.nearly import Sought, may_be_said
 
 Homophones = Literal["accept", "review", "off"]
 
@@ -137,14 +138,18 @@ class PhraseCheck(SpokenCheck):
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:
         """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""
         role = role_of(self.role)
-        phrases = [phrase for lexicon in self.lexicons for phrase in lexicon.phrases]
         limits = context.recognition
-        found = [
-            place_evidence(text, start, end, f"maybe {phrase}")
-            for text in context.texts
-            if role in (None, text.role) and context.conversation.turns[text.index].span.overlap_s(window) > 0
+        for text in context.texts:
+            turn = context.conversation.turns[text.index]
+            if role not in (None, text.role) or turn.end <= window.start or turn.start >= window.end:
+                continue
             for phrase, start, end in may_be_said(
-                phrases, text, doubt=limits.doubt_confidence, alike=limits.alike_confidence
-            )
-        ]
-        return tuple(place for place in found if within(place.span, window))[:1]
+                self._sought, text, doubt=limits.doubt_confidence, alike=limits.alike_confidence
+            ):
+                if within(text.heard_at(start, end)[0], window):
+                    return (place_evidence(text, start, end, f"maybe {phrase}"),)
+        return ()
+
+    @cached_property
+    def _sought(self) -> Sought:
+        return Sought(phrase for lexicon in self.lexicons for phrase in lexicon.phrases)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rules.cases import dialogue
 from rules.index import CallIndex
-from rules.nearly import may_be_said, rhyme
+from rules.nearly import Sought, may_be_said, rhyme
 
 DOUBT, ALIKE = 0.6, 0.65
 
@@ -15,7 +15,7 @@ def places(text: str, confidences: list[float], *phrases: str, language: str = "
     """What was heard where a phrase may have been said."""
     (turn,) = CallIndex(dialogue(f"agent 0-9: {text}", language=language)).turns
     turn.confidences, turn.weakest = tuple(confidences), min(confidences)
-    return [turn.text[start:end] for _, start, end in may_be_said(phrases, turn, doubt=DOUBT, alike=ALIKE)]
+    return [turn.text[start:end] for _, start, end in may_be_said(Sought(phrases), turn, doubt=DOUBT, alike=ALIKE)]
 
 
 @pytest.mark.parametrize(
