@@ -35,6 +35,7 @@ _QUESTIONS: Final = {"require": "forbid", "forbid": "require"}
 _FACTORS: Final = (0.8, 1.2, 2.0)
 PATTERNS: Final = "patterns"
 _SCOPE_FACTORS: Final = (0.5, 2.0)
+_COMPARED: Final = 5000  # in a longer list nobody compares each phrase with each
 _LISTS_OF_LEXICON: Final = ("phrases", "except_in", "not_preceded_by", "not_followed_by")
 
 
@@ -316,7 +317,7 @@ def _phrase_edits(lexicon: Map, phrases: Any, at: Trail, key: str) -> Iterator[E
 
 def _never_missed(phrase: str, phrases: Seq, lexicon: Map) -> str:
     """The shorter phrase of the same list that is found, and counts, wherever ``phrase`` is; empty without any."""
-    if PLACEHOLDER.search(phrase):
+    if PLACEHOLDER.search(phrase) or len(phrases) > _COMPARED:
         return ""
     text = _folded(phrase)
     least = lexicon.get("min_sound_characters", Lexicon.model_fields["min_sound_characters"].default)
@@ -338,13 +339,13 @@ def _never_missed(phrase: str, phrases: Seq, lexicon: Map) -> str:
 
 
 def _swallowed_by(word: str, words: Seq) -> str:
-    found = next((w for w in words if w != word and _folded(str(w)) and _folded(str(w)) in _folded(word)), None)
+    found = next((w for w in words if w != word and _contains(_folded(str(word)), _folded(str(w)))), None)
     return f"found by {found}" if found is not None else ""
 
 
 def _harmless(exception: str, phrases: Any) -> str:
     """Why nothing changes without ``exception``: it touches none of the phrases."""
-    if PLACEHOLDER.search(exception) or any(PLACEHOLDER.search(p) for p in phrases):
+    if len(phrases) > _COMPARED or PLACEHOLDER.search(exception) or any(PLACEHOLDER.search(p) for p in phrases):
         return ""
     text = _folded(exception)
     for phrase in phrases:
