@@ -220,7 +220,7 @@ def convicted(rules: RuleSet, conversation: Conversation, metadata: CallMetadata
 def by_metadata(metadata: CallMetadata) -> set[str]:
     """Who hung up first, when the call was made and how often: that is known whatever was said."""
     hung_up = {"closing"} if metadata.hangup_side is HangupSide.AGENT else set()
-    return hung_up | ({"call-hours"} if metadata.direction is Direction.OUTBOUND else set())
+    return hung_up | ({"call-hours"} if metadata.started_at is not None else set())
 
 
 def test_without_roles_nobody_is_convicted_by_words() -> None:

@@ -84,9 +84,9 @@ def test_a_hold_that_was_told_is_known_all_the_same(tmp_path: Path) -> None:
 def test_nobody_is_accused_of_a_dead_agent_channel(pack: str) -> None:
     """A customer who complains to a channel that recorded nothing, in every shipped rule."""
     text = {
-        "service-zh": CUSTOMER_ALONE,
-        "service-en": "customer 3-5: hello\ncustomer 19-25: I want to complain\ncustomer 96-99: this is slow",
-    }[pack]
+        "zh": CUSTOMER_ALONE,
+        "en": "customer 3-5: hello\ncustomer 19-25: I want to complain\ncustomer 96-99: this is slow",
+    }[PACKS[pack].language]
     call = half(text, AGENT, language=PACKS[pack].language)
     judged = results(PACKS[pack], call)
     assert [rule for rule, result in judged.items() if result.outcome is NOT_MET] == []
@@ -96,9 +96,9 @@ def test_nobody_is_accused_of_a_dead_agent_channel(pack: str) -> None:
 @pytest.mark.parametrize("pack", sorted(PACKS))
 def test_a_dead_customer_channel_leaves_silences_open(pack: str) -> None:
     text = {
-        "service-zh": AGENT_ALONE,
-        "service-en": "agent 0-5: good morning\nagent 19-22: okay\nagent 92-95: I see",
-    }[pack]
+        "zh": AGENT_ALONE,
+        "en": "agent 0-5: good morning\nagent 19-22: okay\nagent 92-95: I see",
+    }[PACKS[pack].language]
     call = half(text, CUSTOMER, language=PACKS[pack].language)
     judged = results(PACKS[pack], call)
     for rule in ("dead-air", "hold-notice", "long-hold", "interruption", "complaint"):
