@@ -22,7 +22,7 @@ from qa_service.ports import CallHistory, HeardCall, RuleEvaluator, UnitOfWorkFa
 from qa_service.services.backtest_report import BacktestReport, Baseline, Flip, SampleCall, Unread
 from qa_service.services.tallies import EVIDENCE, ChangeTally, FlipTally, Judgement, KeptCall
 
-PAGE = 200
+PAGE = 50  # calls that are in memory at once
 NAMED_UNREAD = 100
 
 log = structlog.get_logger(__name__)
@@ -80,8 +80,11 @@ class Backtest:
         done = 0
         progress(0, total)
         for calls in self._pages(selection, chosen):
-            with self._units() as unit:
-                run.judge(calls, unit.history)
+            own = run.for_the_pack(calls)
+            with self._units() as unit:  # closed again before anything is judged
+                conversations = unit.history.conversations([call.conversation_id for call in own])
+                outcomes = unit.history.outcomes(run.to_compare_with(own))
+            run.judge(own, conversations, outcomes)
             done += len(calls)
             progress(min(done, total), total)
         if not run.calls and not run.unread_calls:
@@ -146,17 +149,27 @@ class _Run:
         self.calls = self.unread_calls = self.without_baseline = 0
         self.skipped: Counter[str] = Counter()
 
-    def judge(self, calls: Iterable[HeardCall], history: CallHistory) -> None:
+    def for_the_pack(self, calls: Iterable[HeardCall]) -> list[HeardCall]:
+        """Those in the pack's language; the others are counted."""
         own = []
         for call in calls:
             if call.language == self._candidate.language:
                 own.append(call)
             else:
                 self.skipped[call.language] += 1
-        conversations = history.conversations([call.conversation_id for call in own])
-        stored = [] if self._against else [call.scored.evaluation_id for call in own if call.scored]
-        outcomes = history.outcomes(stored)
-        for call in own:
+        return own
+
+    def to_compare_with(self, calls: Iterable[HeardCall]) -> list[int]:
+        """Numbers of the stored evaluations that are needed."""
+        return [] if self._against else [call.scored.evaluation_id for call in calls if call.scored]
+
+    def judge(
+        self,
+        calls: Iterable[HeardCall],
+        conversations: Mapping[int, Conversation | InputError],
+        outcomes: Mapping[int, Mapping[str, Outcome]],
+    ) -> None:
+        for call in calls:
             # One that was deleted a moment ago is as good as unreadable.
             conversation = conversations.get(call.conversation_id) or _gone(call)
             try:
