@@ -4,7 +4,7 @@ from typing import Final
 
 from rules.checks.base import Check
 from rules.checks.entities import EntityCheck
-from rules.checks.events import DigitsCheck, InterruptionCheck, SilenceCheck
+from rules.checks.events import DigitsCheck, InterruptionCheck, SilenceCheck, SpeechCheck
 from rules.checks.facts import CallTimeCheck, MetadataCheck, MetricCheck, RuleCheck
 from rules.checks.logic import All, Any, AtLeast, Not
 from rules.checks.patterns import PatternCheck, SimilarCheck
@@ -25,6 +25,7 @@ KINDS: Final[dict[str, type[Check]]] = {
     "entity": EntityCheck,
     "repeat": RepeatCheck,
     "sequence": SequenceCheck,
+    "speech": SpeechCheck,
     "silence": SilenceCheck,
     "latency": LatencyCheck,
     "interruption": InterruptionCheck,

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
-from qa_service.domain.timeline import TimeSpan, union
+from qa_service.domain.timeline import TimeSpan, clip, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import Scope, place_of
 from rules.context import Anchor, Context, place_evidence, within
@@ -62,6 +62,40 @@ class SilenceCheck(Check):
             for span in spans
             if span.duration_s > self.longer_than_s + _ROUNDING_S
         )
+
+
+class SpeechCheck(Check):
+    """``role`` speaks in ``scope`` for longer than ``longer_than_s``, whatever they say and however well heard."""
+
+    has_occurrences: ClassVar[bool] = True
+
+    role: RoleName = "agent"
+    scope: Scope = Scope()
+    longer_than_s: NonNegativeFloat = 0.0
+
+    def anchored(self) -> bool:
+        return self.scope.anchored
+
+    def evaluate(self, context: Context) -> Verdict:
+        role = role_of(self.role)
+        if doubt := context.doubt(role) or place_of(self.scope, context, role).doubt:
+            return unknown(doubt)
+        spoken = self._spoken(context)
+        if sum(span.duration_s for span in spoken) <= self.longer_than_s:
+            return FALSE
+        return Verdict(True, lambda: tuple(Evidence(s.start, s.end, role, note="speaks") for s in spoken))
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """One a stretch of speech."""
+        verdict = self.evaluate(context)
+        if verdict.value is None:
+            return None
+        return tuple(Anchor(evidence.span, evidence) for evidence in verdict.evidence) if verdict.value else ()
+
+    def _spoken(self, context: Context) -> tuple[TimeSpan, ...]:
+        role = role_of(self.role)
+        window = place_of(self.scope, context, role).window
+        return () if window is None else clip(context.speech_of(role), window)
 
 
 class InterruptionCheck(Check):

@@ -164,3 +164,32 @@ def test_numbers_of_others_and_of_nobody(tmp_path: Path) -> None:
     assert number(tmp_path, "customer 0-9: 手机号13800138000").outcome is MET
     assert number(tmp_path, "unknown 0-9: 手机号13800138000").reason == "role_unknown"
     assert number(tmp_path, "agent 0-9 [unheard]:").reason == "low_recognition"
+
+
+# --- speech -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "expected"),
+    [
+        ("", "agent 0-2 [unheard]:", NOT_MET),
+        ("", "customer 0-2: 好", MET),
+        ("longer_than_s: 3", "agent 0-2: 好\nagent 5-6: 好", MET),
+        ("longer_than_s: 3", "agent 0-2: 好\nagent 5-6.5: 好", NOT_MET),
+        ("scope: {from_s: 3}", "agent 0-2: 好\ncustomer 5-6: 好", MET),
+        ("scope: {from_s: 1}", "agent 0-2: 好\ncustomer 5-6: 好", NOT_MET),
+        ("", "unknown 0-2: 好", UNDETERMINED),
+        ("role: any", "unknown 0-2: 好", NOT_MET),
+    ],
+)
+def test_speech(tmp_path: Path, settings: str, text: str, expected: Outcome) -> None:
+    assert judged(tmp_path, f"forbid: {{speech: {{{settings}}}}}", text).outcome is expected
+
+
+def test_each_stretch_of_speech_is_an_occurrence(tmp_path: Path) -> None:
+    body = "for_each: {speech: {role: customer}}\nrequire: {speech: {scope: {after_s: 3}}}"
+    answered = "customer 0-2: 喂\nagent 3-4: 您好\n"
+    assert judged(tmp_path, body, answered).outcome is MET
+    result = judged(tmp_path, body, answered + "customer 10-12: 喂\nagent 30-31: 您好")
+    assert result.outcome is NOT_MET
+    assert [(e.start, e.end) for e in result.evidence] == [(10.0, 12.0)]
