@@ -53,13 +53,17 @@ def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -
         candidates.update((index - place, number) for number, place in near)
         if unit.confidence < alike and (final := _final(unit.sound)):
             candidates.update((index - place, number) for number, place in sought.by_final.get(final, ()))
-    for first, number in sorted(candidates):
-        phrase, sounds = sought.phrases[number]
+    found = []
+    for first, number in candidates:
+        sounds = sought.phrases[number][1]
         last = first + len(sounds)
         if first < 0 or last > len(units) or unsure[first] == unsure[last]:
             continue
         if _agree(units[first:last], sounds, doubt, alike):
-            yield phrase, units[first].start, units[last - 1].end
+            found.append((first, number))
+    for first, number in sorted(found):
+        phrase, sounds = sought.phrases[number]
+        yield phrase, units[first].start, units[first + len(sounds) - 1].end
 
 
 def units_of(text: TurnText) -> Sequence[Unit]:

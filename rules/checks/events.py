@@ -166,7 +166,7 @@ class DigitsCheck(Check):
         doubtful: list[Evidence] = []
         reason = "homophone_only"
         for text in context.texts:
-            if role not in (None, text.role):
+            if role not in (None, text.role) or not self._long_run.search(text.sounds):
                 continue
             for start, end, written in self._numbers(text):
                 span, confidence, _ = text.heard_at(start, end)
