@@ -9,7 +9,7 @@ Guarantee: pure; without doubtful words nothing is found.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import chain
 
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
@@ -28,14 +28,48 @@ class Sought:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self.phrases = [(phrase, sounds) for phrase in phrases if (sounds := _sounds(phrase))]
-        self.by_sound: dict[str, list[tuple[int, int]]] = {}
-        self.by_final: dict[str, list[tuple[int, int]]] = {}
+        self._by_sound: dict[str, list[tuple[int, int]]] = {}
+        self._by_final: dict[str, list[tuple[int, int]]] = {}
         for number, (_, sounds) in enumerate(self.phrases):
             for place, sound in enumerate(sounds):
                 for heard in _DIGITS if sound == _DIGIT else (sound,):
-                    self.by_sound.setdefault(heard, []).append((number, place))
+                    self._by_sound.setdefault(heard, []).append((number, place))
                 if final := _final(sound):
-                    self.by_final.setdefault(final, []).append((number, place))
+                    self._by_final.setdefault(final, []).append((number, place))
+
+    def places(self, units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
+        """``(first unit, phrase)``: wherever one may stand that contains a unit below ``alike``.
+
+        What is sure on either side of units in doubt has to agree, or else the phrase lies between.
+        """
+        for first, last in _in_doubt(units, alike):
+            for number, place in self._by_sound.get(units[first - 1].sound, ()) if first else ():
+                if place + 1 < len(self.phrases[number][1]):
+                    yield first - 1 - place, number
+            for number, place in self._by_sound.get(units[last].sound, ()) if last < len(units) else ():
+                if 1 <= place <= last - first:
+                    yield last - place, number
+            for index in range(first, last):
+                near = (
+                    self._by_sound.get(units[index].sound, ()),
+                    self._by_final.get(_final(units[index].sound), ()),
+                )
+                for number, place in chain(*near):
+                    if first <= index - place and index - place + len(self.phrases[number][1]) <= last:
+                        yield index - place, number
+
+
+def _in_doubt(units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
+    """Runs ``[first, last)`` of units below ``alike``."""
+    first = None
+    for index, unit in enumerate(units):
+        if unit.confidence < alike:
+            first = index if first is None else first
+        elif first is not None:
+            yield first, index
+            first = None
+    if first is not None:
+        yield first, len(units)
 
 
 def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -> Iterator[tuple[str, int, int]]:
@@ -46,20 +80,11 @@ def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -
     if text.weakest >= alike:
         return
     units = units_of(text)
-    unsure = [0, *accumulate(unit.confidence < alike for unit in units)]
-    candidates: set[tuple[int, int]] = set()
-    for index, unit in enumerate(units):
-        near = sought.by_sound.get(unit.sound, ())
-        candidates.update((index - place, number) for number, place in near)
-        if unit.confidence < alike and (final := _final(unit.sound)):
-            candidates.update((index - place, number) for number, place in sought.by_final.get(final, ()))
     found = []
-    for first, number in candidates:
+    for first, number in set(sought.places(units, alike)):
         sounds = sought.phrases[number][1]
         last = first + len(sounds)
-        if first < 0 or last > len(units) or unsure[first] == unsure[last]:
-            continue
-        if _agree(units[first:last], sounds, doubt, alike):
+        if first >= 0 and last <= len(units) and _agree(units[first:last], sounds, doubt, alike):
             found.append((first, number))
     for first, number in sorted(found):
         phrase, sounds = sought.phrases[number]
