@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
@@ -19,6 +20,9 @@ from qa_service.domain.timeline import TimeSpan
 from rules.index import CallIndex, TurnText
 from rules.matching import Hit, Hits
 from rules.verdict import Verdict, unknown
+
+if TYPE_CHECKING:
+    from rules.checks.base import Check
 
 
 class Position(StrEnum):
@@ -82,6 +86,7 @@ class CallFacts:
         self.recognition = recognition
         self.hits = hits
         self.outcomes = outcomes
+        self.verdicts: dict[tuple[int, Position], Verdict] = {}
         self.not_said: dict[tuple[float, float, SpeakerRole | None, Position, bool], Verdict] = {}
 
 
@@ -103,6 +108,16 @@ class Context:
         if position not in self._at:
             self._at[position] = Context(self.call, position, self.anchor)
         return self._at[position]
+
+    def ask(self, check: "Check") -> Verdict:
+        """What ``check`` answers here; one that does not depend on an occurrence is asked once."""
+        if check.depends_on_occurrence:
+            return check.evaluate(self)
+        key = (id(check), self.position)
+        known = self.call.verdicts
+        if key not in known:
+            known[key] = check.evaluate(self)
+        return known[key]
 
     @property
     def conversation(self) -> Conversation:

@@ -173,12 +173,12 @@ def _judge_each(rule: Rule, context: Context) -> RuleResult:
     for anchor in anchors:
         sure = anchor.sure
         if rule.only_when is not None:
-            selected = rule.only_when.evaluate(context.at(Position.TRIGGER, anchor))
+            selected = context.at(Position.TRIGGER, anchor).ask(rule.only_when)
             if selected.value is False:
                 continue
             sure = sure and selected.value is True
         if rule.unless is not None:
-            excepted = rule.unless.evaluate(context.at(Position.TRIGGER, anchor))
+            excepted = context.at(Position.TRIGGER, anchor).ask(rule.unless)
             if excepted.value is True:
                 continue
             sure = sure and excepted.value is False
@@ -213,9 +213,9 @@ def _of_occurrence(rule: Rule, anchor: Anchor, verdict: Verdict) -> tuple[Eviden
 def _answer(rule: Rule, context: Context, anchor: Anchor | None = None) -> Verdict:
     """True when the rule is kept, with the evidence either way."""
     if rule.require is not None:
-        return rule.require.evaluate(context.at(Position.REQUIRE, anchor))
+        return context.at(Position.REQUIRE, anchor).ask(rule.require)
     assert rule.forbid is not None
-    return negation(rule.forbid.evaluate(context.at(Position.FORBID, anchor)))
+    return negation(context.at(Position.FORBID, anchor).ask(rule.forbid))
 
 
 def _sorted(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

@@ -10,7 +10,8 @@ number of so many digits, ``{any:0-6}`` up to so many other characters.
 
 import copy
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -85,6 +86,7 @@ class _Literals:
         self._numbers: dict[str, int] = {}
         self.phrases: list[list[int]] = []
         self.templates: list[list[tuple[int, frozenset[int]]]] = []
+        self._parts: set[int] = set()
 
     def _number(self, literal: str) -> int:
         number = self._numbers.setdefault(literal, len(self._numbers))
@@ -100,10 +102,15 @@ class _Literals:
         numbers = {literal: self._number(literal) for literal in literals}
         longest = max(numbers, key=lambda literal: (len(literal), literal))
         self.templates[numbers[longest]].append((template, frozenset(numbers.values())))
+        self._parts.update(numbers.values())
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         return tuple(self._numbers)
+
+    @cached_property
+    def parts_of_templates(self) -> tuple[bool, ...]:
+        return tuple(number in self._parts for number in range(len(self.words)))
 
     @cached_property
     def parts_of_words(self) -> tuple[bool, ...]:
@@ -130,6 +137,14 @@ class _Template:
     @property
     def literals(self) -> list[str]:
         return [text for literal in self.pieces[::4] if (text := fold(literal).text)]
+
+    @cached_property
+    def digits(self) -> int:
+        """How many digits in a row it needs at least."""
+        lows = (
+            int(low) for kind, low in zip(self.pieces[1::4], self.pieces[2::4], strict=True) if kind == "digits"
+        )
+        return max(lows, default=0)
 
     @property
     def has_sound(self) -> bool:
@@ -163,7 +178,7 @@ class _Template:
 
 
 SOUNDS_OF_DIGITS = "".join(sorted(set(sounded(DIGIT_SOUNDS)) | set("0123456789")))
-_ANY_DIGIT = re.compile(f"[{DIGITS}]")
+_NUMBER, _NUMBER_BY_SOUND = re.compile(f"[{DIGITS}]+"), re.compile(f"[{SOUNDS_OF_DIGITS}]+")
 
 _Raw = tuple[int, int, bool]
 """Start and end in the text of the whole call, and whether it was found by spelling."""
@@ -234,16 +249,17 @@ class PhraseBook:
     def search(self, index: CallIndex) -> "Hits":
         """Hits of every phrase. A place found by spelling is not reported by sound again."""
         raw: dict[int, list[_Raw]] = {}
-        self._search(index.text, self._written, raw, spelled=True)
-        self._search(index.sounds, self._sounding, raw, spelled=False)
+        self._search(index, self._written, raw, spelled=True)
+        self._search(index, self._sounding, raw, spelled=False)
         found: dict[int, list[tuple[int, _Raw]]] = {}
         for phrase, places in raw.items():
             for owner in self._owners.get(phrase, ()):
                 found.setdefault(owner, []).extend((phrase, place) for place in places)
         return Hits(index, self._phrases, found)
 
-    def _search(self, text: str, literals: _Literals, raw: dict[int, list[_Raw]], *, spelled: bool) -> None:
-        partial, phrases, templates = literals.parts_of_words, literals.phrases, literals.templates
+    def _search(self, index: CallIndex, literals: _Literals, raw: dict[int, list[_Raw]], *, spelled: bool) -> None:
+        text = index.text if spelled else index.sounds
+        partial, phrases = literals.parts_of_words, literals.phrases
         matches = literals.search(text)
         for literal, start, end in matches:
             if not phrases[literal]:
@@ -257,14 +273,38 @@ class PhraseBook:
                     _add(raw, phrase, start, end, spelled=False)
                 else:
                     raw[phrase] = [(start, end, False)]
-        found = {match[0] for match in matches}
-        candidates = [number for literal in found for number, needed in templates[literal] if needed <= found]
-        if spelled and self._bare and _ANY_DIGIT.search(text):
-            candidates += self._bare
-        for candidate in map(self._templates.__getitem__, candidates):
-            for match in (candidate.spelled if spelled else candidate.sounded).finditer(text):
-                if match.end() > match.start():
-                    _add(raw, candidate.phrase, match.start(), match.end(), spelled=spelled)
+        for turn, candidates in self._candidates(index, literals, matches, spelled=spelled):
+            at = index.starts[turn.index]
+            for number in candidates:
+                template = self._templates[number]
+                program = template.spelled if spelled else template.sounded
+                for match in program.finditer(turn.text if spelled else turn.sounds):
+                    if match.end() > match.start():
+                        _add(raw, template.phrase, at + match.start(), at + match.end(), spelled=spelled)
+
+    def _candidates(
+        self, index: CallIndex, literals: _Literals, matches: Sequence[tuple[int, int, int]], *, spelled: bool
+    ) -> Iterator[tuple[TurnText, list[int]]]:
+        """The turns that hold all literals of templates, with those templates."""
+        templates, parts = literals.templates, literals.parts_of_templates
+        found: dict[int, set[int]] = {}
+        for literal, start, _ in matches:
+            if parts[literal]:
+                found.setdefault(bisect_right(index.starts, start), set()).add(literal)
+        for turn in index.turns:
+            here = found.get(turn.index + 1, set())
+            betrayed = [number for literal in here for number, needed in templates[literal] if needed <= here]
+            if spelled:
+                betrayed += self._bare
+            if betrayed:
+                digits = _longest_number(turn, spelled=spelled)
+                yield turn, [number for number in betrayed if self._templates[number].digits <= digits]
+
+
+def _longest_number(turn: TurnText, *, spelled: bool) -> int:
+    """The most digits, or sounds of digits, in a row."""
+    found = _NUMBER.findall(turn.text) if spelled else _NUMBER_BY_SOUND.findall(turn.sounds)
+    return max(map(len, found), default=0)
 
 
 def _add(raw: dict[int, list[_Raw]], phrase: int, start: int, end: int, *, spelled: bool) -> None:

@@ -1,6 +1,7 @@
 """What every check is: a validated, frozen node that answers with a three-valued verdict."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
@@ -40,6 +41,11 @@ class Check(BaseModel):
     def rules(self) -> Iterable[str]:
         """Ids of rules whose outcome this check, or one inside it, reads."""
         return ()
+
+    @cached_property
+    def depends_on_occurrence(self) -> bool:
+        """``anchored``, found once."""
+        return self.anchored()
 
     def anchored(self) -> bool:
         """Whether this check, or one inside it, looks before or after an occurrence of `for_each`."""

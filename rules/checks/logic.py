@@ -25,7 +25,7 @@ class _Group(Check):
         return (("", check, context) for check in self.of)
 
     def _verdicts(self, context: Context) -> Iterator[Verdict]:
-        return (check.evaluate(context) for check in self.of)
+        return map(context.ask, self.of)
 
 
 class All(_Group):
@@ -54,4 +54,4 @@ class Not(_Group):
         return super().parts(context.at(context.position.negated))
 
     def evaluate(self, context: Context) -> Verdict:
-        return negation(self.of[0].evaluate(context.at(context.position.negated)))
+        return negation(context.at(context.position.negated).ask(self.of[0]))
