@@ -187,8 +187,9 @@ def test_a_rule_reads_anothers_outcome_whatever_their_names(tmp_path: Path) -> N
 
 
 def shipped_conversations(name: str) -> list[tuple[Conversation, CallMetadata]]:
+    """Those of the cases, of lists of phrases (`each`) the first."""
     path = shipped_packs()[name]
-    cases = load_cases(path)
+    cases = {(at.file, at.case.case.split(" [")[0]): at for at in reversed(load_cases(path))}.values()
     return [
         (
             dialogue(
