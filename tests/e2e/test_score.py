@@ -76,8 +76,9 @@ def test_calls_on_one_channel(run: Run) -> None:
     sales, service = run.calls["zh09"], run.calls["en04"]
     faults = {rule for rule, outcome in outcomes(sales).items() if outcome == "not_met"}
     assert faults == {"closing", "overpromise", "pressure"}
-    assert "not_met" not in outcomes(service).values()
-    assert service["evaluation"]["score"] == 100.0
+    # The agent does everything but invite the customer to rate the call.
+    assert {rule for rule, outcome in outcomes(service).items() if outcome == "not_met"} == {"satisfaction-invite"}
+    assert 95.0 < service["evaluation"]["score"] < 100.0
     for line in (sales, service):
         assert line["conversation"]["role_probability"] > 0.9
         assert result(line, "interruption")["outcome"] == "undetermined"
