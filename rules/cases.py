@@ -317,12 +317,12 @@ def run_cases(pack_path: Path, *, rules: Collection[str] = ()) -> tuple[CaseOutc
     cases = read_cases(source, faults) if source is not None else ()
     if rule_set is None or len(faults):
         raise invalid(pack_path, faults.found)
-    calls = (
-        call_of(case, language=rule_set.language, options=rule_set.metric_options)
-        for case in cases
-        if not rules or case.rule in rules
+    wanted = [case for case in cases if not rules or case.rule in rules]
+    alone = {name: rule_set.only(name) for name in {case.rule for case in wanted}}
+    return tuple(
+        call_of(case, language=rule_set.language, options=rule_set.metric_options).outcome(alone[case.rule])
+        for case in wanted
     )
-    return tuple(call.outcome(rule_set) for call in calls)
 
 
 __all__ = [

@@ -58,6 +58,19 @@ class RuleSet:
         )
         return new
 
+    def only(self, name: str) -> "RuleSet":
+        """The rule ``name`` with all that its result depends on."""
+        rules = {rule.rule: rule for rule in self._rules}
+        wanted: dict[str, Rule] = {}
+        waiting = [name]
+        while waiting:
+            one = waiting.pop()
+            if one not in wanted:
+                wanted[one] = rules[one]
+                waiting += (r for check in rules[one].checks() for r in check.rules())
+                waiting += rules[one].same_event_as if one == name else ()
+        return self.with_rules(list(wanted.values()))
+
     def evaluate(
         self,
         conversation: Conversation | CallIndex,

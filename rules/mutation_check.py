@@ -137,17 +137,7 @@ class MutationCheck:
         return None if len(faults) else found
 
     def _variant(self, name: str, broken: Mapping[str, Rule]) -> RuleSet:
-        """The rule ``name`` with all that it depends on."""
-        rules = {**self._rules, **broken}
-        wanted: dict[str, Rule] = {}
-        waiting = [name]
-        while waiting:
-            one = waiting.pop()
-            if one not in wanted:
-                wanted[one] = rules[one]
-                waiting += self._reads(rules[one])
-                waiting += rules[one].same_event_as if one == name else ()
-        return self._rule_set.with_rules(list(wanted.values()))
+        return self._rule_set.with_rules([*{**self._rules, **broken}.values()]).only(name)
 
     @staticmethod
     def _reads(rule: Rule) -> set[str]:
