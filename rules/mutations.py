@@ -34,6 +34,7 @@ _DROPPED: Final = ("applies_when", "for_each", "only_when", "unless", "opens")
 _QUESTIONS: Final = {"require": "forbid", "forbid": "require"}
 _FACTORS: Final = (0.8, 1.2, 2.0)
 PATTERNS: Final = "patterns"
+WORDINGS: Final = "wordings"
 _SCOPE_FACTORS: Final = (0.5, 2.0)
 _COMPARED: Final = 5000  # in a longer list nobody compares each phrase with each
 _LISTS_OF_LEXICON: Final = ("phrases", "except_in", "not_preceded_by", "not_followed_by")
@@ -221,6 +222,9 @@ def _value_edits(model: type[BaseModel], key: str, value: Any, at: Trail) -> Ite
             [(p, (*at, i)) for i, p in enumerate(value)] if isinstance(value, Seq) else [(value, at)]
         ):
             yield from _alternatives(pattern, where)
+    if key == WORDINGS and isinstance(value, Seq):
+        for i, wording in enumerate(value):
+            yield from _words_of(wording, (*at, i))
     if isinstance(value, Map) and (nested := _model_in(field.annotation)) is not None:
         yield Edit(at, _GONE, f"drop {key}")
         yield from _settings_edits(nested, value, at)
@@ -254,6 +258,16 @@ def _alternatives(pattern: str, at: Trail) -> Iterator[Edit]:
     for i, alternative in enumerate(whole if len(whole) > 1 and "(" not in pattern else ()):
         rest = "|".join(whole[:i] + whole[i + 1 :])
         yield Edit(at, rest, f"drop {alternative} from pattern", dropped=alternative)
+
+
+def _words_of(wording: str, at: Trail) -> Iterator[Edit]:
+    """A wording without each of the words of which it needs one."""
+    for place in re.finditer(r"[^\s<>(){}|]+(?:\|[^\s<>(){}|]+)+", wording):
+        words = place[0].split("|")
+        for i, word in enumerate(words):
+            rest = "|".join(words[:i] + words[i + 1 :])
+            new = wording[: place.start()] + rest + wording[place.end() :]
+            yield Edit(at, new, f"drop {word} from wording", dropped=word)
 
 
 def _moved(value: float, factors: tuple[float, ...]) -> list[float]:

@@ -11,6 +11,7 @@ from rules.checks.patterns import PatternCheck, SimilarCheck
 from rules.checks.phrases import PhraseCheck
 from rules.checks.questions import LatencyCheck, QuestionCheck
 from rules.checks.sequence import RepeatCheck, SequenceCheck
+from rules.checks.tokens import TokensCheck
 from rules.checks.volume import VolumeCheck
 
 KINDS: Final[dict[str, type[Check]]] = {
@@ -20,6 +21,7 @@ KINDS: Final[dict[str, type[Check]]] = {
     "at_least": AtLeast,
     "phrase": PhraseCheck,
     "pattern": PatternCheck,
+    "tokens": TokensCheck,
     "similar": SimilarCheck,
     "question": QuestionCheck,
     "entity": EntityCheck,

@@ -86,8 +86,13 @@ def whats(folder: Path, body: str, *, lexicons: str = "") -> list[str]:
             ["forbid → require", "negate pattern", "drop 一 from pattern", "drop 二 from pattern",
              "drop 三 from pattern", "role agent → customer", "role agent → any"],
         ),
+        (
+            "forbid: {tokens: {wordings: ['<sell|lend> {0-2 without no|not} 好']}}",
+            ["forbid → require", "negate tokens", "drop sell from wording", "drop lend from wording",
+             "drop no from wording", "drop not from wording", "role agent → customer", "role agent → any"],
+        ),
     ],
-    ids=["phrases", "not", "all", "for_each", "scope", "at_least", "steps", "pattern"],
+    ids=["phrases", "not", "all", "for_each", "scope", "at_least", "steps", "pattern", "wording"],
 )  # fmt: skip
 def test_the_breaks_of_a_rule(tmp_path: Path, body: str, expected: list[str]) -> None:
     assert whats(tmp_path, body) == expected
