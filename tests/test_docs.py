@@ -9,6 +9,7 @@ import pytest
 
 from qa_service.settings import Settings
 from rules.checks import KINDS
+from rules.loader import load_pack, shipped_packs
 from worker.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +26,7 @@ ERRORS = (
 )
 RAISED = re.compile(rf"(?:{'|'.join(ERRORS)})\(\s*\"([a-z_]+)\"")
 PART = "{}"
+PACKS_IN_PAGE = {"service-zh": 0, "service-en": 0, "outbound-sales-zh": 1}
 NO_IMPERATIVE = {"it", "the", "a", "an", "this", "that", "there", "they", "which", "what", "no", "not", "expected"}
 
 
@@ -69,6 +71,24 @@ def test_every_setting_is_documented() -> None:
 def test_every_check_kind_is_documented() -> None:
     section = text("rules.md").split("## Conditions")[1].split("##")[0]
     assert {kind for kind in KINDS if f"`{kind}`" not in section} == set()
+
+
+def test_every_shipped_rule_is_documented_with_its_severity_and_points() -> None:
+    page = text("rules-service.md")
+    rows = {name: page.split("## outbound-sales-zh")[part] for name, part in PACKS_IN_PAGE.items()}
+    for name, path in shipped_packs().items():
+        pack = load_pack(path)
+        points = {item.rule: f"{item.points:g}" for section in pack.scorecard.sections for item in section.items}
+        for rule in pack.rules:
+            row = re.search(rf"^\| `{rule.rule}` \|.*$", rows[name], re.MULTILINE)
+            if row is None and name == "outbound-sales-zh":  # inherited
+                row = re.search(rf"^\| `{rule.rule}` \|.*$", rows["service-zh"], re.MULTILINE)
+                assert row is not None, rule.rule
+                continue
+            assert row is not None, rule.rule
+            _, _, _, severity, scored, *_ = (cell.strip() for cell in row[0].split("|"))
+            assert severity.split(" ")[0] == rule.severity, rule.rule
+            assert scored.split(",")[0] == points.get(rule.rule, "recorded"), rule.rule
 
 
 def test_every_error_code_is_documented() -> None:
