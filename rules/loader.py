@@ -89,11 +89,12 @@ def invalid(path: Path, faults: Collection[Fault]) -> RulePackError:
 def _without_disabled(node: Map, disabled: Collection[str]) -> Map:
     """``node`` that shares no event with a rule that the pack has disabled."""
     shared = node.get("same_event_as")
-    if not disabled or not isinstance(shared, Seq) or not any(name in disabled for name in shared):
+    names = list(disabled)  # what a file names may be anything, unhashable things too
+    if not isinstance(shared, Seq) or not any(name in names for name in shared):
         return node
     kept = Seq(shared.place)
     for name, place in zip(shared, shared.places, strict=True):
-        if name not in disabled:
+        if name not in names:
             kept.put(name, place)
     node = node.copy()
     node["same_event_as"] = kept
