@@ -23,7 +23,7 @@ from rules.verdict import TRUE, Verdict, conjunction, negation
 from rules.versions import rule_versions
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "4"
+ENGINE_REVISION = "5"
 
 
 class RuleSet:

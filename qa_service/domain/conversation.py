@@ -133,13 +133,17 @@ class Utterance:
         return self.words[self._word_at(self.overlay.offsets[index])].confidence if self.words else self.confidence
 
     def heard_at(self, start: int, end: int) -> tuple[TimeSpan, float]:
-        """Time of the folded characters ``[start, end)``, at least one, and the confidence of the weakest word."""
+        """Time of the folded characters ``[start, end)``, at least one, and the confidence of the weakest word.
+
+        Punctuation is no word that could have been misheard: a doubtful comma makes nothing doubtful.
+        """
         if not self.words:
             return self.span, self.confidence
         offsets = self.overlay.offsets
         inside = self.words[self._word_at(offsets[start]) : self._word_at(offsets[end - 1]) + 1]
         begin = inside[0].start
-        return TimeSpan(begin, max(begin, inside[-1].end)), min([word.confidence for word in inside])
+        said = [word.confidence for word in inside if any(map(str.isalnum, word.text))]
+        return TimeSpan(begin, max(begin, inside[-1].end)), min(said or [word.confidence for word in inside])
 
     def quote(self, start: int, end: int) -> str:
         """The readable text behind the folded characters ``[start, end)``."""

@@ -68,6 +68,13 @@ def test_the_confidence_is_that_of_the_words_behind(place: tuple[Utterance, int,
     assert [said.confidence_at(i) for i in range(start, end)] == [behind(said, i) / 100 for i in range(start, end)]
 
 
+def test_a_doubtful_comma_makes_nothing_doubtful() -> None:
+    said = of_words(["您好", "，", "客服"])
+    weak = replace(said, words=tuple(replace(w, confidence=0.2 if w.text == "，" else 0.9) for w in said.words))
+    assert weak.heard_at(0, 4)[1] == 0.9
+    assert of_words(["㎏"]).heard_at(0, 2)[1] == 0.0  # a sign that folds to letters
+
+
 @given(places())
 def test_a_quote_is_verbatim_and_folds_to_what_matched(place: tuple[Utterance, int, int]) -> None:
     said, start, end = place
