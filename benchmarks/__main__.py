@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITE = (("accuracy",), ("accuracy", "--mono"), ("robustness",), ("formats",), ("throughput",))
+SUITE = (("mutations",), ("accuracy",), ("accuracy", "--mono"), ("robustness",), ("formats",), ("throughput",))
 
 
 def main() -> int:

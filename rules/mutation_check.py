@@ -92,10 +92,15 @@ class MutationCheck:
         self._users = {name: _users(source, name) for name in (*source.lexicons, *source.conditions)}
 
     def mutants(self, *, rules: Iterable[str] = ()) -> Iterator[Mutant]:
-        """All breaks, or those that can change one of ``rules``."""
+        """All breaks of the pack's own files, or those of them that can change one of ``rules``.
+
+        What a pack takes from the one that it extends is judged there.
+        """
         wanted = set(rules)
         for mutant in mutants(self.source):
-            if not wanted or wanted & set(self._affected(mutant)):
+            if mutant.place.file.parent == self.source.path and (
+                not wanted or wanted & set(self._affected(mutant))
+            ):
                 yield mutant
 
     def judge(self, mutant: Mutant) -> Judged:

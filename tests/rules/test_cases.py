@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.conversation import SpeakerRole
@@ -328,6 +330,19 @@ def test_a_long_dialogue_is_read_quickly() -> None:
         [],
         [(1, "ends at 99999999999 s: write a call of at most 21600 s")],
     )
+
+
+WRITTEN = st.text(alphabet=st.sampled_from(list("agentcusomr 0123456789.-()[]:：dBunheard#您好\n\t")), max_size=80)
+
+
+@given(text=st.one_of(WRITTEN, st.text(max_size=80)))
+def test_whatever_is_written_is_a_conversation_or_a_fault(text: str) -> None:
+    lines, faults = parsed(text)
+    if faults:
+        with pytest.raises(RulePackError):
+            dialogue(text, language="zh")
+    else:
+        assert len(dialogue(text, language="zh").utterances) == sum(bool(line.text) for line in lines)
 
 
 def test_two_cases_of_one_name(tmp_path: Path) -> None:

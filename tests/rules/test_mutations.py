@@ -10,6 +10,7 @@ from rules.mutation_check import Fate, MutationCheck, tallies
 from rules.mutations import Mutant, mutants
 from rules.sources import PackSource, read_pack
 from tests.rules.builders import write_pack
+from tests.rules.test_sources import base_pack, child
 
 SAMPLED = 40  # every so many-th break of a shipped pack; all of them: python -m benchmarks.mutations
 
@@ -230,6 +231,16 @@ def test_a_shared_event_is_noticed(tmp_path: Path) -> None:
     assert {m.what: check.judge(m).fate for m in check.mutants(rules=["asked"])}[
         "drop other from same_event_as"
     ] is Fate.KILLED
+
+
+def test_a_pack_answers_for_its_own_files_only(tmp_path: Path) -> None:
+    base_pack(tmp_path)
+    files = {
+        "greets.yaml": "override: greets\nforbid: {phrase: {any: [喂], role: any}}",
+        "lexicons.yaml": "mine: [走, 跑]",
+    }
+    check = MutationCheck(child(tmp_path, files))
+    assert {mutant.subject for mutant in check.mutants()} == {"rule greets", "lexicon mine"}
 
 
 # --- the shipped packs ------------------------------------------------------------------------------------
