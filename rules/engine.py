@@ -23,7 +23,7 @@ from rules.verdict import TRUE, Verdict, conjunction, negation
 from rules.versions import rule_versions
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "5"
+ENGINE_REVISION = "6"
 
 
 class RuleSet:
@@ -176,8 +176,7 @@ def _judge_each(rule: Rule, context: Context) -> RuleResult:
     assert rule.for_each is not None
     anchors = rule.for_each.anchors(context.at(Position.TRIGGER))
     if anchors is None:
-        doubt = "role_unknown" if not context.index.roles_known else "channel_dead"
-        return _result(rule, Outcome.UNDETERMINED, doubt)
+        return _result(rule, Outcome.UNDETERMINED, rule.for_each.evaluate(context.at(Position.TRIGGER)).reason)
     broken: list[Evidence] = []
     doubtful: list[Evidence] = []
     kept: list[Evidence] = []

@@ -251,10 +251,10 @@ class PhraseBook:
         raw: dict[int, list[_Raw]] = {}
         self._search(index, self._written, raw, spelled=True)
         self._search(index, self._sounding, raw, spelled=False)
-        found: dict[int, list[tuple[int, _Raw]]] = {}
+        found: dict[int, list[tuple[int, _Raw]]] = {key: [] for key in self._lists}
         for phrase, places in raw.items():
             for owner in self._owners.get(phrase, ()):
-                found.setdefault(owner, []).extend((phrase, place) for place in places)
+                found[owner].extend((phrase, place) for place in places)
         return Hits(index, self._phrases, found)
 
     def _search(self, index: CallIndex, literals: _Literals, raw: dict[int, list[_Raw]], *, spelled: bool) -> None:
@@ -326,8 +326,11 @@ class Hits:
         self._hits: dict[tuple[int, SpeakerRole | None], tuple[Hit, ...]] = {}
 
     def of(self, phrases: tuple[str, ...], role: SpeakerRole | None = None) -> tuple[Hit, ...]:
-        """Hits of the phrases of one of the book's lists, by ``role`` (None: by anybody), in order of time."""
-        found = self._found.get(id(phrases))
+        """Hits of the phrases of one of the book's lists, by ``role`` (None: by anybody), in order of time.
+
+        Raises KeyError: the book was not compiled with this list.
+        """
+        found = self._found[id(phrases)]
         if not found:
             return ()
         key = (id(phrases), role)

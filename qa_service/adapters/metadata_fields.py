@@ -123,7 +123,10 @@ def _moment(value: object, info: ValidationInfo) -> datetime:
     moment = datetime.fromisoformat(text)
     if not 1970 <= moment.year < 2200:  # near the ends of the calendar, UTC does not exist
         raise ValueError("not a plausible year")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=info.context)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=info.context)
+    # Written in UTC it is a moment and no clock: rules ask what the site's clock showed.
+    return moment if moment.utcoffset() else moment.astimezone(info.context)
 
 
 def _spans(value: object) -> tuple[TimeSpan, ...]:

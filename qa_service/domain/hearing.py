@@ -19,6 +19,8 @@ LONG_S, LONG_WORDS = 0.6, 3.0
 """A word longer than both, in seconds and in its utterance's median word, took a pause with it or words that were
 lost: what was heard lies at its end."""
 
+_TINY_S = 1e-6  # what is left of no speech at all when sums of floats are subtracted
+
 Stretch = tuple[TimeSpan, float]
 """A time and the confidence of the word that accounts for it."""
 
@@ -92,23 +94,6 @@ def heard_share(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> 
     return min(1.0, right_s / spoken_s)
 
 
-def right_share(speech: Sequence[TimeSpan], found: Iterable[Stretch], window: TimeSpan) -> float | None:
-    """Expected share of the speech in ``window`` that was heard right; None without speech there.
-
-    The words' mean confidence over the time they account for, 0 over the rest.
-    """
-    spoken_s = sum(span.duration_s for span in clip(speech, window))
-    if not spoken_s:
-        return None
-    first, last = window.start, window.end
-    right_s = sum(
-        confidence * (min(span.end, last) - max(span.start, first))
-        for span, confidence in found
-        if span.end > first and span.start < last
-    )
-    return min(1.0, right_s / spoken_s)
-
-
 def worst_share(
     speech: Sequence[TimeSpan], found: Sequence[Stretch], window: TimeSpan, *, length_s: float
 ) -> float:
@@ -173,9 +158,12 @@ class Hearing:
         self._right = _Area([(span.start, span.end, confidence) for span, confidence in self._found])
 
     def right_share(self, window: TimeSpan) -> float | None:
-        """See ``right_share``."""
+        """Expected share of the speech in ``window`` that was heard right; None without speech there.
+
+        The words' mean confidence over the time they account for, 0 over the rest.
+        """
         spoken_s = self._spoken.until(window.end) - self._spoken.until(window.start)
-        if spoken_s <= 0:
+        if spoken_s < _TINY_S:
             return None
         return min(1.0, (self._right.until(window.end) - self._right.until(window.start)) / spoken_s)
 

@@ -12,7 +12,7 @@ from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, clip, union
 from rules.checks.base import Check, RoleName, role_of
-from rules.checks.scope import Scope, place_of
+from rules.checks.scope import ScopedCheck, place_of
 from rules.context import Anchor, Context, place_evidence, within
 from rules.index import TurnText
 from rules.matching import DIGIT_SOUNDS, DIGITS, SOUNDS_OF_DIGITS, mentioned
@@ -64,17 +64,12 @@ class SilenceCheck(Check):
         )
 
 
-class SpeechCheck(Check):
+class SpeechCheck(ScopedCheck):
     """``role`` speaks in ``scope`` for longer than ``longer_than_s``, whatever they say and however well heard."""
 
     has_occurrences: ClassVar[bool] = True
 
-    role: RoleName = "agent"
-    scope: Scope = Scope()
     longer_than_s: NonNegativeFloat = 0.0
-
-    def anchored(self) -> bool:
-        return self.scope.anchored
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
@@ -131,7 +126,7 @@ def _interruption_evidence(interruption: Interruption, context: Context) -> Evid
     )
 
 
-class DigitsCheck(Check):
+class DigitsCheck(ScopedCheck):
     """``role`` reads out a number of at least ``length`` digits.
 
     With one of the ``named`` words up to ``reach`` characters before it the number convicts; with one of
@@ -140,16 +135,11 @@ class DigitsCheck(Check):
     read out is not: the lower confidence of accepted phrases is enough.
     """
 
-    role: RoleName = "agent"
-    scope: Scope = Scope()
     length: PositiveInt = 11
     certain_length: PositiveInt = 15
     named: tuple[str, ...] = Field(min_length=1)
     harmless: tuple[str, ...] = ()
     reach: PositiveInt = 14
-
-    def anchored(self) -> bool:
-        return self.scope.anchored
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)

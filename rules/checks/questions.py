@@ -8,8 +8,8 @@ from pydantic import NonNegativeFloat
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
-from rules.checks.base import Check, role_of
-from rules.checks.scope import Scope, place_of
+from rules.checks.base import role_of
+from rules.checks.scope import ScopedCheck, place_of
 from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck, found_in
 from rules.context import Anchor, Context, utterance_evidence, within
 from rules.verdict import FALSE, Verdict, unknown
@@ -33,11 +33,25 @@ class QuestionCheck(SpokenCheck):
     answered: bool | None = None
     within_s: NonNegativeFloat = 5.0
 
+    @property
+    def _other(self) -> SpeakerRole:
+        return SpeakerRole.CUSTOMER if self.role == "agent" else SpeakerRole.AGENT
+
+    def _unanswerable(self, context: Context) -> str | None:
+        """Why it cannot be told whether the other side answered."""
+        return context.doubt(self._other) if self.answered is not None else None
+
+    def evaluate(self, context: Context) -> Verdict:
+        doubt = self._unanswerable(context)
+        return unknown(doubt) if doubt else super().evaluate(context)
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        return None if self._unanswerable(context) else super().anchors(context)
+
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         role = SpeakerRole(self.role)
-        other = SpeakerRole.CUSTOMER if role is SpeakerRole.AGENT else SpeakerRole.AGENT
         asks = _ASKS_EN if context.conversation.language == "en" else _ASKS_ZH
-        speech = context.speech_of(other)
+        speech = context.speech_of(self._other)
         found = []
         for utterance in context.utterances(role):
             if not within(utterance.span, window) or not asks.search(utterance.text):
@@ -52,17 +66,13 @@ class QuestionCheck(SpokenCheck):
         return found
 
 
-class LatencyCheck(Check):
+class LatencyCheck(ScopedCheck):
     """``role`` lets the other wait longer than ``longer_than_s`` before they begin to speak in answer."""
 
     has_occurrences: ClassVar[bool] = True
 
     role: Literal["agent", "customer"] = "agent"
-    scope: Scope = Scope()
     longer_than_s: NonNegativeFloat = 5.0
-
-    def anchored(self) -> bool:
-        return self.scope.anchored
 
     def evaluate(self, context: Context) -> Verdict:
         if doubt := context.doubt(None) or place_of(self.scope, context, role_of(self.role)).doubt:

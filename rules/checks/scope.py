@@ -1,6 +1,6 @@
 """Where a check looks: part of the call, counted from its ends, an occurrence, or another check's hit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from pydantic import (
 
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.timeline import TimeSpan, hull
-from rules.checks.base import Check
+from rules.checks.base import Check, RoleName
 from rules.context import Context, Position
 
 
@@ -91,6 +91,26 @@ class Scope(BaseModel):
         return self.last_s is not None or self.last_utterances is not None
 
 
+class ScopedCheck(Check):
+    """A check of what ``role`` does in ``scope``."""
+
+    role: RoleName = "agent"
+    scope: Scope = Scope()
+
+    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
+        return self.scope.anchor.phrase_lists() if self.scope.anchor is not None else ()
+
+    def rules(self) -> Iterable[str]:
+        return self.scope.anchor.rules() if self.scope.anchor is not None else ()
+
+    def anchored(self) -> bool:
+        return self.scope.anchored
+
+    def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
+        anchor = self.scope.anchor
+        return () if anchor is None else [("counted from", anchor, context.at(Position.TRIGGER))]
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """The time that a scope means. ``window`` None: there is nothing in it; ``doubt``: why that cannot be told."""
@@ -135,14 +155,15 @@ def _anchor(scope: Scope, context: Context) -> TimeSpan | Place:
     """What a relative scope counts from; a place where that is missing or in doubt."""
     if scope.anchor is None:
         return context.anchor.span if context.anchor is not None else context.whole
-    found = scope.anchor.anchors(context.at(Position.TRIGGER))
+    trigger = context.at(Position.TRIGGER)
+    found = scope.anchor.anchors(trigger)
     if found is None:
-        return Place(None, context.doubt(SpeakerRole.AGENT) or "situation_unsure")
+        return Place(None, scope.anchor.evaluate(trigger).reason)
     nth = scope.nth or 1
-    in_order = found if nth > 0 else found[::-1]
-    if any(not anchor.sure for anchor in in_order[: abs(nth)]):
-        return Place(None, "situation_unsure")
-    return in_order[abs(nth) - 1].span if len(in_order) >= abs(nth) else _NOWHERE
+    counted = (found if nth > 0 else found[::-1])[: abs(nth)]
+    if len(counted) < abs(nth):
+        return _NOWHERE  # so many there are not, the doubtful ones included
+    return counted[-1].span if all(anchor.sure for anchor in counted) else Place(None, "situation_unsure")
 
 
 def _beside(scope: Scope, anchor: TimeSpan, own: Sequence[TimeSpan]) -> tuple[float, float]:

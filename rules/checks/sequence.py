@@ -65,8 +65,9 @@ class SequenceCheck(Check):
         if len(done) == len(self.steps):
             return Verdict(True, tuple(done))
         missing = self.steps[len(done)]
-        if any(anchors is None for anchors in found):
-            return unknown("role_unknown" if not context.conversation.roles_known else "channel_dead")
+        for step, anchors in zip(self.steps, found, strict=True):
+            if anchors is None:
+                return unknown(step.check.evaluate(context).reason)
         possible = self._walk([list(anchors or ()) for anchors in found])
         if len(possible) == len(self.steps):
             return unknown(LOW_CONFIDENCE, tuple(possible))
@@ -76,8 +77,22 @@ class SequenceCheck(Check):
                 return unknown(verdict.reason, _named(verdict.evidence, f"step in doubt: {step.name}"))
         if any(step.check.evaluate(context).value is None for step in self.steps):
             return unknown(LOW_CONFIDENCE, tuple(done))
+        if doubt := self._may_follow(missing, done, context):
+            return unknown(doubt, (*done, *_named(done[-1:], f"step in doubt: {missing.name}")))
         absent = missing.check.evaluate(context).evidence[:1] if not found[len(done)] else ()
         return Verdict(False, (*done, *_named(absent or done[-1:], f"missing step: {missing.name}")))
+
+    def _may_follow(self, missing: Step, done: Sequence[Evidence], context: Context) -> str:
+        """Why a step that was done too early, or too late, may have been done once more, unheard."""
+        if not (self.ordered and done and isinstance(missing.check, SpokenCheck)):
+            return ""
+        start, end = done[-1].start, context.whole.end
+        if self.max_gap_s is not None:
+            end = min(end, done[-1].end + self.max_gap_s)
+        if end <= start:
+            return ""
+        verdict = missing.check.not_said(context, TimeSpan(start, end))
+        return verdict.reason if verdict.value is None else ""
 
     def _walk(self, found: Sequence[Sequence[Anchor]]) -> list[Evidence]:
         """Evidence of the longest run of steps from the first that can be done (in order)."""

@@ -9,8 +9,8 @@ from pydantic import PositiveInt
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
-from rules.checks.base import Check, RoleName, role_of
-from rules.checks.scope import Scope, place_of
+from rules.checks.base import role_of
+from rules.checks.scope import ScopedCheck, place_of
 from rules.context import Anchor, Context, Position, hit_evidence
 from rules.matching import Hit
 from rules.verdict import FALSE, Verdict, unknown
@@ -41,13 +41,11 @@ def found_in(evidence: Evidence, doubt: str = "") -> Found:
     return Found(evidence.span, evidence.utterances[0], evidence, doubt)
 
 
-class SpokenCheck(Check):
+class SpokenCheck(ScopedCheck):
     """True when ``role`` says in ``scope``, at least ``times`` times, what ``found`` looks for."""
 
     has_occurrences: ClassVar[bool] = True
 
-    role: RoleName = "agent"
-    scope: Scope = Scope()
     times: PositiveInt = 1
 
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
@@ -57,19 +55,6 @@ class SpokenCheck(Check):
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:  # noqa: ARG002
         """Where an occurrence may have been misheard."""
         return ()
-
-    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
-        return self.scope.anchor.phrase_lists() if self.scope.anchor is not None else ()
-
-    def rules(self) -> Iterable[str]:
-        return self.scope.anchor.rules() if self.scope.anchor is not None else ()
-
-    def anchored(self) -> bool:
-        return self.scope.anchored
-
-    def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
-        anchor = self.scope.anchor
-        return () if anchor is None else [("counted from", anchor, context.at(Position.TRIGGER))]
 
     def evaluate(self, context: Context) -> Verdict:
         role = role_of(self.role)
@@ -89,7 +74,7 @@ class SpokenCheck(Check):
             return unknown(_reason(found), lambda: tuple(f.evidence for f in found))
         if doubt:
             return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
-        return self._not_said(context, role, place.window)
+        return self.not_said(context, place.window)
 
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """One anchor an utterance."""
@@ -108,8 +93,9 @@ class SpokenCheck(Check):
             first.setdefault(f.utterance, Anchor(f.span, f.evidence, not f.doubt))
         return tuple(sorted(first.values(), key=lambda a: a.span))
 
-    def _not_said(self, context: Context, role: SpeakerRole | None, window: TimeSpan) -> Verdict:
-        verdict = context.not_said(window, role, from_end=self.scope.from_end)
+    def not_said(self, context: Context, window: TimeSpan) -> Verdict:
+        """What it means that nothing was found in ``window``."""
+        verdict = context.not_said(window, role_of(self.role), from_end=self.scope.from_end)
         if verdict.value is not False or context.position is not Position.REQUIRE:
             return verdict
         places = self.may_be_said(context, window)

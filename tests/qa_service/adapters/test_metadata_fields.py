@@ -47,6 +47,24 @@ def test_a_full_row() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "clock"),
+    [
+        ("2026-05-01T21:30:00", "21:30"),
+        ("2026-05-01T21:30:00+09:00", "21:30"),  # the clock of another place
+        ("2026-05-01T13:30:00Z", "21:30"),  # a moment: the site's clock showed half past nine
+        ("2026-05-01T13:30:00+00:00", "21:30"),
+    ],
+)
+def test_a_moment_is_told_by_a_clock(written: str, clock: str) -> None:
+    started_at = parse(started_at=written).started_at
+    assert started_at is not None
+    assert started_at == datetime.fromisoformat(written).replace(
+        tzinfo=datetime.fromisoformat(written).tzinfo or SHANGHAI
+    )
+    assert f"{started_at:%H:%M}" == clock
+
+
 def test_blank_is_unknown() -> None:
     assert parse(**dict.fromkeys(ALLOWED_FORMS, " ")) == CallMetadata()
     assert parse(**dict.fromkeys(ALLOWED_FORMS, None)) == CallMetadata()

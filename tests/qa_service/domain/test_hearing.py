@@ -1,5 +1,6 @@
 """What recognised words account for of somebody's speech."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_service.domain.conversation import Utterance, Word
-from qa_service.domain.hearing import heard, heard_share, placed_words, right_share, stretches, worst_share
+from qa_service.domain.hearing import Hearing, Stretch, heard, heard_share, placed_words, stretches, worst_share
 from qa_service.domain.timeline import TimeSpan, hull, total_s, union
 from tests.builders import utterance
 
@@ -48,6 +49,10 @@ def test_words_without_times_are_one_stretch() -> None:
     bare = replace(utterance("您好", 2.0, 3.0, confidence=0.75), words=(), word_offsets=())
     assert stretches(bare) == ((TimeSpan(2.0, 3.0), 0.75),)
     assert placed_words(bare) == ()
+
+
+def right_share(speech: Sequence[TimeSpan], found: Sequence[Stretch], window: TimeSpan) -> float | None:
+    return Hearing(speech, found).right_share(window)
 
 
 def test_speech_without_words_is_not_heard() -> None:
@@ -107,4 +112,24 @@ def test_the_share_of_all_speech_is_that_of_its_hull(
 ) -> None:
     speech = union(TimeSpan(min(pair), max(pair)) for pair in edges)
     expected = right_share(speech, heard(speech, said), hull(speech)) if speech else None
-    assert heard_share(speech, said) == expected
+    assert heard_share(speech, said) == (expected if expected is None else pytest.approx(expected))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), max_size=4),
+    st.lists(spoken(), max_size=3),
+    st.floats(0, 60),
+    st.floats(0.1, 60),
+)
+def test_the_share_of_any_window_is_the_sum_over_its_stretches(
+    edges: list[tuple[float, float]], said: list[Utterance], start: float, length_s: float
+) -> None:
+    speech, window = union(TimeSpan(min(p), max(p)) for p in edges), TimeSpan(start, start + length_s)
+    found = heard(speech, said)
+    spoken_s = sum(span.overlap_s(window) for span in speech)
+    share = right_share(speech, found, window)
+    if spoken_s > 0.001:
+        right_s = sum(confidence * span.overlap_s(window) for span, confidence in found)
+        assert share == pytest.approx(min(1.0, right_s / spoken_s), abs=1e-6)
+    elif spoken_s == 0:
+        assert share is None

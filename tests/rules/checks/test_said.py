@@ -1,12 +1,16 @@
 """Patterns, resembling sentences, questions, entities, repetitions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.results import Outcome, RuleResult
 from qa_service.errors import RulePackError
-from tests.rules.builders import judged, rule_set
+from rules.cases import dialogue
+from tests.rules.builders import judged, results, rule_set
 
 MET, NOT_MET, UNDETERMINED = Outcome.MET, Outcome.NOT_MET, Outcome.UNDETERMINED
 
@@ -163,3 +167,15 @@ def test_the_same_again_and_again(tmp_path: Path) -> None:
         "low_confidence",
     )
     assert judged(tmp_path, body, "agent 0-1: 好的\nagent 2-3: 好的\nagent 4-5: 好的").outcome is MET
+
+
+def test_nobody_knows_whether_a_side_that_was_not_recorded_answered(tmp_path: Path) -> None:
+    conversation = replace(
+        dialogue("customer 0-3: 这个怎么办理\nagent 20-21: 好", language="zh"),
+        faults=(ChannelFault(FaultKind.DEAD, 1),),
+    )
+    rules = rule_set(tmp_path, {"asked": "forbid: {question: {answered: false, within_s: 5}}"})
+    (speaker,) = (s for s in conversation.speech if s.channel == 1)
+    assert speaker.role is SpeakerRole.AGENT
+    result = results(rules, conversation)["asked"]
+    assert of(result) == (UNDETERMINED, "channel_dead")

@@ -79,3 +79,23 @@ def test_counted_from_somebody_who_cannot_be_told(tmp_path: Path) -> None:
 def test_scopes_that_contradict_themselves(tmp_path: Path, scope: str, fault: str) -> None:
     with pytest.raises(RulePackError, match=fault):
         rule_set(tmp_path, {"asked": f"require: {{phrase: {{any: [您好], scope: {{{scope}}}}}}}"})
+
+
+def test_so_many_as_are_not_there_are_in_no_doubt(tmp_path: Path) -> None:
+    """One doubtful hit is not the second."""
+    text = "customer 0-2 (0.2): 不需要\nagent 3-5: 活动"
+    assert asked(tmp_path, f"after: true, {ANCHOR}, nth: 2", text).outcome is Outcome.NOT_MET
+    twice = text + "\ncustomer 6-8: 不需要\nagent 9-11: 活动"
+    assert asked(tmp_path, f"after: true, {ANCHOR}, nth: 2", twice).outcome is Outcome.UNDETERMINED
+
+
+@pytest.mark.parametrize(
+    "check",
+    ["speech: {", "latency: {longer_than_s: 1, ", "digits: {length: 3, named: [号码], certain_length: 3, "],
+)
+def test_every_check_with_a_scope_counts_from_another_hit(tmp_path: Path, check: str) -> None:
+    text = "customer 0-2: 不需要\nagent 5-8: 号码一二三四"
+    scope = "scope: {after: true, anchor: {phrase: {role: customer, any: [WORD]}}}"
+    body = f"forbid: {{{check}{scope}}}}}"
+    assert judged(tmp_path, body.replace("WORD", "不需要"), text).outcome is Outcome.NOT_MET
+    assert judged(tmp_path, body.replace("WORD", "算了吧"), text).outcome is Outcome.MET

@@ -75,3 +75,11 @@ def test_the_steps_that_were_done_are_named(tmp_path: Path) -> None:
 def test_steps_that_cannot_be_walked(tmp_path: Path, steps: str, fault: str) -> None:
     with pytest.raises(RulePackError, match=fault):
         rule_set(tmp_path, {"asked": f"require: {{sequence: {{steps: {steps}}}}}"})
+
+
+def test_a_step_done_too_early_may_have_been_done_again_unheard(tmp_path: Path) -> None:
+    text = "agent 0-2: 来电是回访\nagent 5-7: 您好\nagent 10-19 [unheard]:\nagent 20-22: 再见"
+    result = judged(tmp_path, sequence(), text)
+    assert (result.outcome, result.reason) == (Outcome.UNDETERMINED, "low_recognition")
+    heard = text.replace("agent 10-19 [unheard]:", "customer 10-19 [unheard]:")
+    assert judged(tmp_path, sequence(), heard).outcome is Outcome.NOT_MET

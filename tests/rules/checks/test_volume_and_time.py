@@ -102,3 +102,9 @@ def test_a_column_that_the_product_does_not_know(
     assert (result.outcome, result.reason) == expected
     missing = judged(tmp_path, body, "agent 0-1: 您好")
     assert (missing.outcome, missing.reason) == (UNDETERMINED, "metadata_unknown:extra.contacts")
+
+
+def test_occurrences_that_cannot_be_told_say_why(tmp_path: Path) -> None:
+    body = "for_each: {volume: {}}\nrequire: {phrase: {any: [抱歉], scope: {after_s: 9}}}"
+    result = judged(tmp_path, body, "agent 0-3 [-5 dB]: 我说过了不行")
+    assert (result.outcome, result.reason) == (UNDETERMINED, "level_unknown")
