@@ -126,12 +126,14 @@ def test_findings_on_one_channel(mono_output: Path) -> None:
             assert outcomes(line)[rule] == "undetermined"
 
 
-def test_real_voices_on_one_channel_are_accused_of_nothing(mono_output: Path) -> None:
+def test_real_voices_on_one_channel_are_accused_of_nothing_they_did_not_do(mono_output: Path) -> None:
+    """One agent invites nobody to rate the call, as its transcript shows; the others left out nothing."""
     lines = by_call(json_lines(mono_output.read_text("utf-8")))
-    real = [line for name, line in lines.items() if name.startswith(("lca", "splice"))]
+    real = {name: line for name, line in lines.items() if name.startswith(("lca", "splice"))}
     assert len(real) == 4
-    for line in real:
-        assert "not_met" not in outcomes(line).values(), line["recording"]["path"]
+    for name, line in real.items():
+        broken = {rule for rule, outcome in outcomes(line).items() if outcome == "not_met"}
+        assert broken == ({"satisfaction-invite"} if name == "lca_auto40" else set()), name
 
 
 # --- badly heard --------------------------------------------------------------------------------------------
