@@ -7,7 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITE = (("mutations",), ("accuracy",), ("accuracy", "--mono"), ("robustness",), ("formats",), ("throughput",))
+SUITE = (
+    ("rules",),
+    ("mutations",),
+    ("accuracy",),
+    ("accuracy", "--mono"),
+    ("robustness",),
+    ("formats",),
+    ("throughput",),
+)
 
 
 def main() -> int:
