@@ -10,14 +10,16 @@ to one channel first and says how roles came out. The judge of the rules is ``ev
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import Any
 
 import soundfile as sf
 
 from benchmarks import truth
+from benchmarks.by_rule import Findings, findings, table
 from benchmarks.judging import CORPUS, JUDGE, Line, evaluate, own_folders, score
 from benchmarks.speech import spoken_times, word_errors
 
@@ -35,8 +37,7 @@ def recordings(folder: Path, work: Path, *, mono: bool) -> list[Path]:
     return sorted(mixed.iterdir())
 
 
-def rules_row(folder: Path, lines: Sequence[Line], output: Path, *, mono: bool) -> str:
-    evaluation = evaluate(lines, output=output, truths=folder)
+def rules_row(folder: Path, lines: Sequence[Line], evaluation: Mapping[str, Any], *, mono: bool) -> str:
     overall = evaluation["overall"]
     applicable = [r for line in lines for r in line["results"] if r["outcome"] != "not_applicable"]
     undetermined = sum(r["outcome"] == "undetermined" for r in applicable)
@@ -89,13 +90,19 @@ def main() -> int:
     else:
         print("accuracy: the corpus is not at hand, so the rules are not judged")
     speech: list[str] = []
+    rules: dict[str, Findings] = {}
     for folder in folders:
         with tempfile.TemporaryDirectory(prefix="qa-accuracy-") as name:
             work = Path(name)
             lines = score(recordings(folder, work, mono=arguments.mono), data=work / "data")
             if judged:
-                print(rules_row(folder, lines, work / "lines.jsonl", mono=arguments.mono), flush=True)
+                evaluation = evaluate(lines, output=work / "lines.jsonl", truths=folder)
+                print(rules_row(folder, lines, evaluation, mono=arguments.mono), flush=True)
+                for rule, counts in findings(evaluation, lines).items():
+                    rules[rule] = rules.get(rule, Findings()) + counts
             speech += speech_rows(folder, lines)
+    if judged:
+        print("\n" + "\n".join(table(dict(sorted(rules.items())))))
     print(
         "\n| calls | n | error rate | inserted / deleted / substituted | DER | missed / false / confused ", end=""
     )

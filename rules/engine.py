@@ -176,7 +176,7 @@ def _judge_each(rule: Rule, context: Context) -> RuleResult:
     assert rule.for_each is not None
     anchors = rule.for_each.anchors(context.at(Position.TRIGGER))
     if anchors is None:
-        return _result(rule, Outcome.UNDETERMINED, rule.for_each.evaluate(context.at(Position.TRIGGER)).reason)
+        return _result(rule, Outcome.UNDETERMINED, rule.for_each.unsure(context.at(Position.TRIGGER)))
     broken: list[Evidence] = []
     doubtful: list[Evidence] = []
     kept: list[Evidence] = []

@@ -20,12 +20,17 @@ def role_of(name: RoleName) -> SpeakerRole | None:
 class Check(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    has_occurrences: ClassVar[bool] = False  # whether it can stand in `for_each`
+    occurs: ClassVar[bool] = False  # whether checks of this kind find occurrences
 
     @model_serializer(mode="wrap")
     def _with_kind(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The kind is part of what a pack's digest covers: `all` and `any` have the same fields."""
         return {"kind": type(self).__name__, **fields(self)}
+
+    @property
+    def has_occurrences(self) -> bool:
+        """Whether it can stand in `for_each`, and as `anchor`."""
+        return self.occurs
 
     def evaluate(self, context: Context) -> Verdict:
         raise NotImplementedError
@@ -54,3 +59,7 @@ class Check(BaseModel):
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """Occurrences, for checks that have them; None when they cannot be told."""
         raise NotImplementedError(f"{type(self).__name__} has no occurrences")
+
+    def unsure(self, context: Context) -> str:
+        """Why the occurrences cannot be told, where ``anchors`` is None."""
+        return self.evaluate(context).reason

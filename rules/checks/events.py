@@ -30,7 +30,7 @@ class SilenceCheck(Check):
     ``source``: silence only, hold only, or both joined into waits.
     """
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     longer_than_s: NonNegativeFloat = 10.0
     source: Literal["silence", "hold", "wait"] = "wait"
@@ -67,7 +67,7 @@ class SilenceCheck(Check):
 class SpeechCheck(ScopedCheck):
     """``role`` speaks in ``scope`` for longer than ``longer_than_s``, whatever they say and however well heard."""
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     longer_than_s: NonNegativeFloat = 0.0
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import Field, PositiveInt, SerializeAsAny
 
 from rules.checks.base import Check
-from rules.context import Context
+from rules.context import Anchor, Context
 from rules.verdict import Verdict, at_least, conjunction, disjunction, negation
 
 
@@ -34,8 +34,24 @@ class All(_Group):
 
 
 class Any(_Group):
+    @property
+    def has_occurrences(self) -> bool:
+        return all(check.has_occurrences for check in self.of)
+
     def evaluate(self, context: Context) -> Verdict:
         return disjunction(self._verdicts(context))
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """Those of each, in order of time."""
+        found: list[Anchor] = []
+        for check in self.of:
+            if (anchors := check.anchors(context)) is None:
+                return None
+            found += anchors
+        return tuple(sorted(found, key=lambda anchor: anchor.span))
+
+    def unsure(self, context: Context) -> str:
+        return next(check.unsure(context) for check in self.of if check.anchors(context) is None)
 
 
 class AtLeast(_Group):

@@ -69,7 +69,7 @@ class QuestionCheck(SpokenCheck):
 class LatencyCheck(ScopedCheck):
     """``role`` lets the other wait longer than ``longer_than_s`` before they begin to speak in answer."""
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     role: Literal["agent", "customer"] = "agent"
     longer_than_s: NonNegativeFloat = 5.0

@@ -158,7 +158,7 @@ def _anchor(scope: Scope, context: Context) -> TimeSpan | Place:
     trigger = context.at(Position.TRIGGER)
     found = scope.anchor.anchors(trigger)
     if found is None:
-        return Place(None, scope.anchor.evaluate(trigger).reason)
+        return Place(None, scope.anchor.unsure(trigger))
     nth = scope.nth or 1
     counted = (found if nth > 0 else found[::-1])[: abs(nth)]
     if len(counted) < abs(nth):

@@ -67,7 +67,7 @@ class SequenceCheck(Check):
         missing = self.steps[len(done)]
         for step, anchors in zip(self.steps, found, strict=True):
             if anchors is None:
-                return unknown(step.check.evaluate(context).reason)
+                return unknown(step.check.unsure(context))
         possible = self._walk([list(anchors or ()) for anchors in found])
         if len(possible) == len(self.steps):
             return unknown(LOW_CONFIDENCE, tuple(possible))
@@ -121,7 +121,7 @@ class RepeatCheck(SpokenCheck):
     """``role`` says the same again: an occurrence is an utterance of at least ``min_characters`` that an earlier
     one resembles by ``alike`` percent. ``times`` counts the repetitions, not the first time."""
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     times: PositiveInt = 2
     alike: float = Field(default=85.0, gt=0.0, le=100.0)

@@ -44,7 +44,7 @@ def found_in(evidence: Evidence, doubt: str = "") -> Found:
 class SpokenCheck(ScopedCheck):
     """True when ``role`` says in ``scope``, at least ``times`` times, what ``found`` looks for."""
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     times: PositiveInt = 1
 

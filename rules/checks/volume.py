@@ -23,7 +23,7 @@ class VolumeCheck(Check):
     less than ``known_from_s`` of speech nobody knows what is usual.
     """
 
-    has_occurrences: ClassVar[bool] = True
+    occurs: ClassVar[bool] = True
 
     role: Literal["agent", "customer"] = "agent"
     above_own_db: PositiveFloat = 8.0
