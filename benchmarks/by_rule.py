@@ -14,8 +14,10 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What became of a rule's faults: ``found``, ``missed`` (undetermined ones too), ``false`` accusations; how many
-    of its ``applicable`` results, judged or not, were ``undetermined``."""
+    """What became of a rule's faults: ``found``, ``missed`` (undetermined ones too), ``false`` accusations.
+
+    Of its ``applicable`` results, judged or not, so many were ``undetermined``.
+    """
 
     found: int = 0
     missed: int = 0
