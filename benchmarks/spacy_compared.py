@@ -22,7 +22,7 @@ from qa_service.domain.text import fold
 from rules.checks.tokens import Program, parsed, tokens_of
 from rules.loader import load_pack, shipped_packs
 from rules.matching import PLACEHOLDER
-from rules.matching import _Literals as Literals
+from rules.phrase_book import Literals
 
 SEED = 20261122
 CALLS, UTTERANCES, WORDINGS = 10, 60, 40

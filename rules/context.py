@@ -3,7 +3,7 @@
 Guarantee: read-only; scopes and recognition figures are derived from the conversation alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -209,6 +209,12 @@ class Context:
         inside = (u for u in self.utterances(role) if within(u.span, window) or window.contains(u.start))
         edge = [*inside][-1:] if from_end else [*islice(inside, 1)]
         return tuple(utterance_evidence(u, "not said here") for u in edge)
+
+
+def inside(hits: Sequence[Hit], window: TimeSpan) -> list[Hit]:
+    """The hits that are ``within`` the window."""
+    start, end = window.start - SLACK_S, window.end + SLACK_S
+    return [hit for hit in hits if start <= (hit.start_s + hit.end_s) / 2 <= end]
 
 
 def within(span: TimeSpan, window: TimeSpan) -> bool:

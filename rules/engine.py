@@ -17,7 +17,7 @@ from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult
 from qa_service.domain.scoring import Scorecard
 from rules.context import Anchor, CallFacts, Context, Position
 from rules.index import CallIndex
-from rules.matching import PhraseBook
+from rules.phrase_book import PhraseBook
 from rules.schema import Pack, Rule, ScorecardModel
 from rules.verdict import TRUE, Verdict, conjunction, negation
 from rules.versions import rule_versions

@@ -3,6 +3,7 @@
 Guarantee: derived from the conversation alone; each part is computed when it is first asked for and kept.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,11 @@ from qa_service.domain.hearing import Hearing, heard
 from qa_service.domain.text import is_han
 from qa_service.domain.timeline import TimeSpan, hull, union
 from qa_service.pinyin import sounded
+
+DIGITS = "0123456789零〇一二两三四五六七八九幺"
+DIGIT_SOUNDS = frozenset(("ling", "yi", "er", "liang", "san", "si", "wu", "liu", "qi", "ba", "jiu", "yao"))
+SOUNDS_OF_DIGITS = "".join(sorted(set(sounded(DIGIT_SOUNDS)) | set("0123456789")))
+_NUMBER, _NUMBER_BY_SOUND = re.compile(f"[{DIGITS}]+"), re.compile(f"[{SOUNDS_OF_DIGITS}]+")
 
 TURN_END = "\n"
 """Stands between turns in the text of the whole call: no phrase contains it."""
@@ -35,9 +41,11 @@ class TurnText:
     ``text`` and ``sounds`` have the same length; Latin words of two utterances get a space between them.
     """
 
-    def __init__(self, index: int, role: SpeakerRole, utterances: Sequence[Utterance]) -> None:
+    def __init__(self, index: int, role: SpeakerRole, utterances: Sequence[Utterance], *, at: int) -> None:
         self.index = index
         self.role = role
+        self.at = at
+        """Where it begins in the text of the whole call."""
         self.units: tuple[Unit, ...] | None = None
         """Kept for ``rules.nearly``, which finds them."""
         self._utterances = utterances
@@ -101,11 +109,29 @@ class TurnText:
                 found.append((utterance, a, b))
         return found
 
+    @cached_property
+    def longest_number(self) -> int:
+        """The most digits in a row, spoken or written."""
+        return max(map(len, _NUMBER.findall(self.text)), default=0)
+
+    @cached_property
+    def longest_sounding_number(self) -> int:
+        """The most characters in a row that sound like digits."""
+        return max(map(len, _NUMBER_BY_SOUND.findall(self.sounds)), default=0)
+
+    @cached_property
+    def _heard(self) -> "_Characters":
+        return _Characters(self._utterances, self._starts)
+
     def least(self, start: int, end: int) -> float:
         """Confidence of the weakest word of ``[start, end)``, 1 where there is none."""
         end = min(end, len(self.text))
-        pieces = self._pieces(start, end) if start < end else ()
-        return min((u.heard_at(a, b)[1] for u, a, b in pieces), default=1.0)
+        if start >= end:
+            return 1.0
+        heard = self._heard
+        if heard.together(start, end):
+            return min(heard.confidences[start:end])
+        return min((u.heard_at(a, b)[1] for u, a, b in self._pieces(start, end)), default=1.0)
 
     @cached_property
     def _any_respelled(self) -> bool:
@@ -119,21 +145,75 @@ class TurnText:
             for first, last in u.respelled
         )
 
-    def heard_at(self, start: int, end: int) -> tuple[TimeSpan, float, tuple[int, ...]]:
-        """Time, confidence and utterances of the characters ``[start, end)``.
+    def heard(self, start: int, end: int) -> tuple[float, float, float, tuple[int, ...]]:
+        """Start and end in seconds, confidence and utterances of the characters ``[start, end)``.
 
         They are as sure as their weakest word: a mean hides the one misheard character that decides (能 for 不能).
         """
+        heard = self._heard
+        if heard.together(start, end):
+            begin = heard.begins[start]
+            finish = max(begin, heard.ends[end - 1])
+            return begin, finish, min(heard.confidences[start:end]), heard.utterances[start]
         pieces = self._pieces(start, end)
-        if len(pieces) == 1:
-            ((utterance, a, b),) = pieces
-            return *utterance.heard_at(a, b), (utterance.index,)
-        heard = [u.heard_at(a, b) for u, a, b in pieces]
-        return hull([span for span, _ in heard]), min(c for _, c in heard), tuple(u.index for u, _, _ in pieces)
+        spans, confidences = zip(*(u.heard_at(a, b) for u, a, b in pieces), strict=True)
+        span = hull(spans)
+        return span.start, span.end, min(confidences), tuple(u.index for u, _, _ in pieces)
+
+    def heard_at(self, start: int, end: int) -> tuple[TimeSpan, float, tuple[int, ...]]:
+        """``heard``, with the time as a span."""
+        begin, finish, confidence, utterances = self.heard(start, end)
+        return TimeSpan(begin, finish), confidence, utterances
 
     def quote(self, start: int, end: int) -> str:
         """What was said there, word for word."""
         return " … ".join(u.quote(a, b) for u, a, b in self._pieces(start, end))
+
+
+_Character = tuple[float, float, float, tuple[int, ...]]
+"""Start, end and confidence of the word behind it, and its utterance."""
+
+_UNTOLD: _Character = (0.0, 0.0, 1.0, ())
+
+
+class _Characters:
+    """The characters of a turn, so prepared that a call's hundreds of hits are told by a few look-ups.
+
+    ``utterances`` is empty where ``Utterance.heard_at`` has to be asked.
+    """
+
+    __slots__ = ("begins", "confidences", "ends", "utterances")
+
+    def __init__(self, utterances: Sequence[Utterance], starts: Sequence[int]) -> None:
+        characters: list[_Character] = []
+        for utterance, start in zip(utterances, starts, strict=True):
+            characters += [_UNTOLD] * (start - len(characters))
+            characters += _characters(utterance)
+        self.begins = [begin for begin, _, _, _ in characters]
+        self.ends = [end for _, end, _, _ in characters]
+        self.confidences = [confidence for _, _, confidence, _ in characters]
+        self.utterances = [utterance for _, _, _, utterance in characters]
+
+    def together(self, start: int, end: int) -> bool:
+        """Whether ``[start, end)`` are of one utterance that is told here."""
+        utterance = self.utterances[start]
+        return bool(utterance) and utterance is self.utterances[end - 1]
+
+
+def _characters(utterance: Utterance) -> list[_Character]:
+    """The folded characters of an utterance.
+
+    Untold, where not every word that was said has a character, or a character has no word that was.
+    """
+    own = (utterance.index,)
+    offsets, words = utterance.overlay.offsets, utterance.words
+    if not words:
+        return [(utterance.start, utterance.end, utterance.confidence, own)] * len(offsets)
+    behind = [max(0, bisect_right(utterance.word_offsets, offset) - 1) for offset in offsets]
+    said = {n for n, word in enumerate(words) if word.text.isalnum() or any(map(str.isalnum, word.text))}
+    if said != set(behind):
+        return [_UNTOLD] * len(offsets)
+    return [(words[n].start, words[n].end, words[n].confidence, own) for n in behind]
 
 
 class CallIndex:
@@ -160,11 +240,12 @@ class CallIndex:
 
     @cached_property
     def turns(self) -> tuple[TurnText, ...]:
-        every = self.conversation.utterances
-        return tuple(
-            TurnText(index, turn.role, [every[number] for number in turn.utterances])
-            for index, turn in enumerate(self.conversation.turns)
-        )
+        every, at = self.conversation.utterances, 0
+        found = []
+        for index, turn in enumerate(self.conversation.turns):
+            found.append(TurnText(index, turn.role, [every[number] for number in turn.utterances], at=at))
+            at += len(found[-1].text) + 1
+        return tuple(found)
 
     @cached_property
     def text(self) -> str:
@@ -177,17 +258,14 @@ class CallIndex:
         return TURN_END.join(turn.sounds for turn in self.turns)
 
     @cached_property
-    def starts(self) -> list[int]:
-        """Where each turn begins in ``text``."""
-        found, at = [], 0
-        for turn in self.turns:
-            found.append(at)
-            at += len(turn.text) + 1
-        return found
+    def longest_sounding_number(self) -> int:
+        """The most characters in a row of one turn that sound like digits."""
+        return max((turn.longest_sounding_number for turn in self.turns), default=0)
 
-    def turn_at(self, index: int) -> TurnText:
-        """The turn of character ``index`` of ``text``."""
-        return self.turns[bisect_right(self.starts, index) - 1]
+    @cached_property
+    def turn_of(self) -> list[TurnText]:
+        """The turn of each character of ``text``; of its end the one before it."""
+        return [turn for turn in self.turns for _ in range(len(turn.text) + 1)]
 
     def spans(self, role: SpeakerRole | None) -> Sequence[TimeSpan]:
         """When the role, or anybody, was recognised; of a role of which nothing was, when they speak."""

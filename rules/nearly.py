@@ -13,8 +13,8 @@ from itertools import chain
 
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.index import TurnText, Unit
-from rules.matching import DIGIT_SOUNDS, DIGITS, PLACEHOLDER
+from rules.index import DIGIT_SOUNDS, DIGITS, TurnText, Unit
+from rules.matching import PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
 """Finals that pinyin writes without their vowel: 九 is jiou."""

@@ -12,7 +12,7 @@ from qa_service.domain.numbers.entity import NumberKind, SpokenNumber
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
-from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck, found_in
+from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Context, within
 
 Kind = Literal["phone", "identity", "card", "amount", "date", "email", "address", "plate"]
@@ -71,7 +71,7 @@ class EntityCheck(SpokenCheck):
                     span.start, span.end, utterance.role, quote, (utterance.index,), confidence, kind
                 )
                 doubt = "" if confidence >= context.certain_confidence else LOW_CONFIDENCE
-                found.append(found_in(evidence, doubt if certain else doubt or "check_digit_wrong"))
+                found.append(Found(evidence, doubt if certain else doubt or "check_digit_wrong"))
         return found
 
     def _entities(self, utterance: Utterance) -> Iterator[tuple[int, int, str, bool]]:

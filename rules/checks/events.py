@@ -1,7 +1,5 @@
 """Events of the conversation: silences and waits, interruptions, numbers read out."""
 
-import re
-from functools import cached_property
 from typing import ClassVar, Literal
 
 import re2
@@ -14,8 +12,8 @@ from qa_service.domain.timeline import TimeSpan, clip, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import ScopedCheck, place_of
 from rules.context import Anchor, Context, place_evidence, within
-from rules.index import TurnText
-from rules.matching import DIGIT_SOUNDS, DIGITS, SOUNDS_OF_DIGITS, mentioned
+from rules.index import DIGIT_SOUNDS, DIGITS, TurnText
+from rules.matching import mentioned
 from rules.verdict import FALSE, Verdict, unknown
 
 _WRITTEN_SHARE = 0.75
@@ -150,13 +148,13 @@ class DigitsCheck(ScopedCheck):
             return unknown(place.doubt)
         if (window := place.window) is None:
             return FALSE
-        if not self._long_run.search(context.index.sounds):
+        if self.length > context.index.longest_sounding_number:
             return self._not_read_out(context, window, role)
         sure: list[Evidence] = []
         doubtful: list[Evidence] = []
         reason = "homophone_only"
         for text in context.texts:
-            if role not in (None, text.role) or not self._long_run.search(text.sounds):
+            if role not in (None, text.role) or self.length > text.longest_sounding_number:
                 continue
             for start, end, written in self._numbers(text):
                 span, confidence, _ = text.heard_at(start, end)
@@ -177,11 +175,6 @@ class DigitsCheck(ScopedCheck):
         if doubtful:
             return unknown(reason, tuple(doubtful))
         return self._not_read_out(context, window, role)
-
-    @cached_property
-    def _long_run(self) -> re.Pattern[str]:
-        """Enough sounds of digits in a row, whatever was recognised."""
-        return re.compile(f"[{SOUNDS_OF_DIGITS}]{{{self.length}}}")
 
     def _not_read_out(self, context: Context, window: TimeSpan, role: SpeakerRole | None) -> Verdict:
         unheard = context.unheard(window, role)

@@ -12,7 +12,7 @@ from qa_service.domain.text import fold
 from qa_service.domain.timeline import TimeSpan
 from qa_service.pinyin import sound_key, syllables
 from rules.checks.base import role_of
-from rules.checks.spoken import HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck, found_in
+from rules.checks.spoken import HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Context, Position, place_evidence, reaches, utterance_evidence, within
 
 MAX_PATTERN = 2000
@@ -64,7 +64,7 @@ class PatternCheck(SpokenCheck):
                     doubt = "" if (evidence.confidence or 0.0) >= context.certain_confidence else LOW_CONFIDENCE
                     if within(evidence.span, window):
                         place = (text.index, match.start(), match.end())
-                        found.setdefault(place, found_in(evidence, doubt))
+                        found.setdefault(place, Found(evidence, doubt))
         return [found[place] for place in sorted(found)]
 
 
@@ -115,7 +115,7 @@ class SimilarCheck(SpokenCheck):
                 doubt = HOMOPHONE_ONLY
             elif utterance.confidence < context.certain_confidence:
                 doubt = LOW_CONFIDENCE
-            found.append(found_in(utterance_evidence(utterance, f"{best:.0f} % alike"), doubt))
+            found.append(Found(utterance_evidence(utterance, f"{best:.0f} % alike"), doubt))
         return found
 
     def _likeness(self, utterance: Utterance) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Phrases: was it said?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Literal
@@ -11,7 +11,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
-from rules.context import Context, Position, place_evidence, within
+from rules.context import Context, Position, inside, place_evidence, within
 from rules.matching import Hit, joined, phrase_fault, places_of
 from rules.nearly import Sought, may_be_said
 
@@ -107,33 +107,42 @@ class PhraseCheck(SpokenCheck):
 
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
-        role = role_of(self.role)
-        if not any(context.hits.of(lexicon.phrases, role) for lexicon in self.lexicons):
-            return []
         sure: list[Hit] = []
-        doubtful: dict[Hit, str] = {}
+        doubtful: dict[tuple[int, int, int, str], tuple[Hit, str]] = {}
+        for hit, doubt in self._told(context, window):
+            if doubt:
+                doubtful[hit.text.index, hit.start, hit.end, hit.phrase] = hit, doubt
+            else:
+                sure.append(hit)
+        doubts = {id(hit): doubt for hit, doubt in doubtful.values()}
+        return [
+            *(Found(hit) for hit in joined(sure)),
+            *(Found(hit, doubts[id(hit)]) for hit in joined([hit for hit, _ in doubtful.values()])),
+        ]
+
+    def _told(self, context: Context, window: TimeSpan) -> Iterator[tuple[Hit, str]]:
+        """Each lexicon's hits in scope that count, those that overlap as one, and why each may be none."""
+        role = role_of(self.role)
         threshold = context.certain_confidence
         for lexicon in self.lexicons:
-            mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
             hits = context.hits.of(lexicon.phrases, role)
-            for hit in joined([h for h in hits if within(h.span, window)]) if hits else ():
+            if not hits:
+                continue
+            mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
+            for hit in joined(inside(hits, window)):
+                if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
+                    continue
                 allowed = lexicon.allows(hit, context)
                 if allowed is False:
                     continue
-                if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
-                    continue
-                if not (hit.spelled and not hit.respelled) and mode != "accept":
-                    doubtful[hit] = HOMOPHONE_ONLY
+                if mode != "accept" and not (hit.spelled and not hit.respelled):
+                    yield hit, HOMOPHONE_ONLY
                 elif lexicon.hint:
-                    doubtful[hit] = HINT_ONLY
+                    yield hit, HINT_ONLY
                 elif allowed is None or hit.confidence < threshold:
-                    doubtful[hit] = LOW_CONFIDENCE
+                    yield hit, LOW_CONFIDENCE
                 else:
-                    sure.append(hit)
-        return [
-            *(Found(hit.span, hit.utterances[0], hit) for hit in joined(sure)),
-            *(Found(hit.span, hit.utterances[0], hit, doubtful[hit]) for hit in joined(doubtful)),
-        ]
+                    yield hit, ""
 
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:
         """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""

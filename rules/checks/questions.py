@@ -10,7 +10,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.scope import ScopedCheck, place_of
-from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck, found_in
+from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Anchor, Context, utterance_evidence, within
 from rules.verdict import FALSE, Verdict, unknown
 
@@ -62,7 +62,7 @@ class QuestionCheck(SpokenCheck):
                 if heard is not self.answered:
                     continue
             doubt = "" if utterance.confidence >= context.certain_confidence else LOW_CONFIDENCE
-            found.append(found_in(utterance_evidence(utterance, "question"), doubt))
+            found.append(Found(utterance_evidence(utterance, "question"), doubt))
         return found
 
 

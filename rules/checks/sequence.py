@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import Check, role_of
-from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck, found_in
+from rules.checks.spoken import LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Anchor, Context, utterance_evidence, within
 from rules.verdict import Verdict, unknown
 
@@ -138,6 +138,6 @@ class RepeatCheck(SpokenCheck):
             alike = [was_sure for said, was_sure in earlier if fuzz.ratio(said, text) >= self.alike]
             if alike:
                 doubt = "" if sure and any(alike) else LOW_CONFIDENCE
-                found.append(found_in(utterance_evidence(utterance, "said again"), doubt))
+                found.append(Found(utterance_evidence(utterance, "said again"), doubt))
             earlier.append((text, sure))
         return found

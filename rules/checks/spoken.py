@@ -22,23 +22,24 @@ HOMOPHONE_ONLY: Final = "homophone_only"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One occurrence, beginning in ``utterance``. ``doubt``: why it may be none; empty: it surely is one.
+    """One occurrence: its evidence, or what that is told from. ``doubt``: why it may be none; empty: it surely is
+    one."""
 
-    ``told``: its evidence, or what it is told from.
-    """
-
-    span: TimeSpan
-    utterance: int
     told: Evidence | Hit
     doubt: str = ""
 
     @property
+    def span(self) -> TimeSpan:
+        return self.told.span
+
+    @property
+    def utterance(self) -> int:
+        """The one that it begins in."""
+        return self.told.utterances[0]
+
+    @property
     def evidence(self) -> Evidence:
         return self.told if isinstance(self.told, Evidence) else hit_evidence(self.told)
-
-
-def found_in(evidence: Evidence, doubt: str = "") -> Found:
-    return Found(evidence.span, evidence.utterances[0], evidence, doubt)
 
 
 class SpokenCheck(ScopedCheck):

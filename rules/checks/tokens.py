@@ -18,7 +18,7 @@ from rules.checks.spoken import HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenChe
 from rules.context import Context, Position, reaches, within
 from rules.index import TurnText
 from rules.inflection import forms_of, word_fault
-from rules.matching import Hit, joined
+from rules.matching import Hit, hit_of, joined
 
 MAX_WORDING = 500
 """Characters of one wording: beyond it nobody can read what a rule means."""
@@ -131,7 +131,7 @@ class Program:
     def turns(self, context: Context) -> list[TurnText]:
         """Where a word stands that a wording cannot do without."""
         matches = self._anchors.find_matches_as_indexes(context.index.text, overlapping=True)
-        found = {turn.index: turn for turn in (context.index.turn_at(start) for _, start, _ in matches)}
+        found = {turn.index: turn for turn in (context.index.turn_of[start] for _, start, _ in matches)}
         return [found[index] for index in sorted(found)]
 
     def search(self, text: str) -> Iterator[tuple[str, int, int]]:
@@ -207,21 +207,13 @@ class TokensCheck(SpokenCheck):
             if role not in (None, text.role) or not reaches(turn, window):
                 continue
             hits = [
-                Hit(
-                    wording,
-                    text,
-                    start,
-                    end,
-                    True,
-                    text.respelled(start, end),
-                    *text.heard_at(start, end),
-                )
+                hit_of(wording, text, start, end, spelled=True)
                 for wording, start, end in self._program.search(text.text)
             ]
             for hit in joined([hit for hit in hits if within(hit.span, window)]):
                 allowed = self._exceptions.allows(hit, context)
                 if allowed is not False:
-                    found.append(Found(hit.span, hit.utterances[0], hit, self._doubt(hit, allowed, context)))
+                    found.append(Found(hit, self._doubt(hit, allowed, context)))
         return found
 
     def _doubt(self, hit: Hit, allowed: bool | None, context: Context) -> str:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from qa_service.pinyin import sound_key
 from rules.cases import dialogue
 from rules.index import CallIndex
-from rules.matching import Hit, PhraseBook, joined
+from rules.matching import Hit, joined
+from rules.phrase_book import PhraseBook
 
 
 def search(text: str, *phrases: str, language: str = "zh") -> dict[str, tuple[Hit, ...]]:

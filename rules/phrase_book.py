@@ -1,0 +1,263 @@
+"""All phrases of a pack, compiled once and searched together.
+
+Guarantee: pure after compilation. All phrases are searched in one pass (Aho–Corasick) over what was recognised and
+one over how it sounds; a phrase with placeholders is looked for only where its literals were found, and in time
+that grows with the text alone: neither the number of phrases nor a hostile one makes evaluation slow.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import ahocorasick_rs
+import re2
+
+from qa_service.domain.text import fold, is_han
+from qa_service.pinyin import sounded, syllables
+from rules.index import DIGITS, SOUNDS_OF_DIGITS, CallIndex, TurnText
+from rules.matching import PLACEHOLDER, Hits, Raw, on_word_boundaries
+
+Pattern = Any  # of re, or of google-re2, which publishes no name for what re2.compile returns
+
+_MOST_WAYS = 100
+"""In how many ways placeholders may be filled that ``re`` looks for: it tries them one by one, RE2 all at once. On
+a turn ``re`` is four times as fast (2026-11-22: 0.4 and 1.6 µs, with the Mandarin service pack)."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _sound(literal: str) -> str:
+    """How folded text sounds: packs share most of their phrases, and pinyin is slow."""
+    return sounded(syllables(literal))
+
+
+class Literals:
+    """Strings that are searched together: for each the phrases that it is, and the templates that it betrays.
+
+    A template is betrayed by the longest of its literals, which is seldom found.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self.phrases: list[list[int]] = []
+        self.templates: list[list[Template]] = []
+
+    def _number(self, literal: str) -> int:
+        number = self._numbers.setdefault(literal, len(self._numbers))
+        if number == len(self.phrases):
+            self.phrases.append([])
+            self.templates.append([])
+        return number
+
+    def add_phrase(self, literal: str, phrase: int) -> None:
+        self.phrases[self._number(literal)].append(phrase)
+
+    def add_template(self, literals: Iterable[str], template: "Template") -> None:
+        longest = max(literals, key=lambda literal: (len(literal), literal))
+        self.templates[self._number(longest)].append(template)
+
+    @cached_property
+    def parts_of_words(self) -> tuple[bool, ...]:
+        """Whether the literal may be found inside a longer Latin word or number, where it does not count."""
+        return tuple(not (is_han(word[0]) and is_han(word[-1])) for word in self._numbers)
+
+    @cached_property
+    def _automaton(self) -> ahocorasick_rs.AhoCorasick | None:
+        return ahocorasick_rs.AhoCorasick(list(self._numbers)) if self._numbers else None
+
+    def search(self, text: str) -> list[tuple[int, int, int]]:
+        """``(literal, start, end)`` of all, overlapping ones too."""
+        return self._automaton.find_matches_as_indexes(text, overlapping=True) if self._automaton else []
+
+
+@dataclass(frozen=True)
+class Template:
+    """A phrase with placeholders: its literals in writing and by sound, and how many digits it needs."""
+
+    phrase: int
+    pieces: tuple[str, ...]
+
+    @cached_property
+    def literals(self) -> tuple[str, ...]:
+        return tuple(text for literal in self.pieces[::4] if (text := fold(literal).text))
+
+    @cached_property
+    def sounding_literals(self) -> tuple[str, ...]:
+        return tuple(map(_sound, self.literals))
+
+    @cached_property
+    def digits(self) -> int:
+        """How many digits in a row it needs at least."""
+        lows = (
+            int(low) for kind, low in zip(self.pieces[1::4], self.pieces[2::4], strict=True) if kind == "digits"
+        )
+        return max(lows, default=0)
+
+    @cached_property
+    def has_sound(self) -> bool:
+        return any(is_han(c) for literal in self.pieces[::4] for c in literal)
+
+    @cached_property
+    def spelled(self) -> Pattern:
+        return self._compiled(f"[{DIGITS}]", sounds=False)
+
+    @cached_property
+    def sounded(self) -> Pattern:
+        return self._compiled(f"[{SOUNDS_OF_DIGITS}]", sounds=True)
+
+    def places(self, turn: TurnText, *, spelled: bool) -> list[tuple[int, int]]:
+        """Where it stands in the turn, as it is written or as it sounds."""
+        if spelled:
+            text, literals, longest, program = turn.text, self.literals, turn.longest_number, self.spelled
+        else:
+            text, literals = turn.sounds, self.sounding_literals
+            longest, program = turn.longest_sounding_number, self.sounded
+        if self.digits > longest or not all(literal in text for literal in literals):
+            return []
+        return [match.span() for match in program.finditer(text) if match.end() > match.start()]
+
+    @cached_property
+    def _ways(self) -> int:
+        ways = 1
+        for low, high in zip(self.pieces[2::4], self.pieces[3::4], strict=True):
+            ways *= int(high) - int(low) + 1
+        return ways
+
+    def _compiled(self, digit: str, *, sounds: bool) -> Pattern:
+        few = self._ways <= _MOST_WAYS
+        escape = re.escape if few else re2.escape
+        pattern = ""
+        for literal, kind, low, high in zip(
+            self.pieces[::4],
+            [*self.pieces[1::4], ""],
+            [*self.pieces[2::4], ""],
+            [*self.pieces[3::4], ""],
+            strict=True,
+        ):
+            folded = fold(literal).text
+            # A Latin literal is whole words: the "im" of "{any:2-14}im" is not the end of "claim".
+            word = "" if sounds or not folded or any(map(is_han, folded)) else r"\b"
+            pattern += word + escape(_sound(folded) if sounds else folded) + word
+            if kind:
+                pattern += f"{digit if kind == 'digits' else '.'}{{{low},{high}}}" + ("?" if kind == "any" else "")
+        if not self.has_sound:
+            pattern = rf"\b{pattern}\b"  # a Latin phrase ends where a word ends
+        return re.compile(pattern, re.ASCII) if few else re2.compile(pattern)  # \b is ASCII in RE2, too
+
+
+class Phrases:
+    """Different phrases, numbered, and what finds them; how they sound is found when it is first asked for."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self.texts = list(dict.fromkeys(phrases))
+        self.numbers = {phrase: number for number, phrase in enumerate(self.texts)}
+        self._plain: list[tuple[int, str]] = []
+        self.templates: list[Template] = []
+        for number, phrase in enumerate(self.texts):
+            pieces = tuple(PLACEHOLDER.split(phrase))
+            if len(pieces) > 1:
+                self.templates.append(Template(number, pieces))
+            elif folded := fold(phrase).text:
+                self._plain.append((number, folded))
+        self.bare = [template for template in self.templates if not template.literals]
+        """Templates of nothing but digits."""
+
+    @cached_property
+    def written(self) -> Literals:
+        literals = Literals()
+        for number, folded in self._plain:
+            literals.add_phrase(folded, number)
+        for template in self.templates:
+            if template.literals:
+                literals.add_template(template.literals, template)
+        return literals
+
+    @cached_property
+    def sounding(self) -> Literals:
+        literals = Literals()
+        for number, folded in self._plain:
+            if sum(map(is_han, folded)) >= 2:
+                literals.add_phrase(_sound(folded), number)
+        for template in self.templates:
+            if template.has_sound:
+                literals.add_template(template.sounding_literals, template)
+        return literals
+
+
+_Found = dict[int, list[Raw]]
+"""Places by phrase."""
+
+
+class PhraseBook:
+    """All lists of phrases of a rule set, and what finds them in a call."""
+
+    def __init__(self, lists: Iterable[tuple[str, ...]], phrases: Phrases | None = None) -> None:
+        """The lists themselves are kept: ``Hits.of`` is asked with the same objects.
+
+        ``phrases``: those of another book, which have all that are in the lists. Raises KeyError: they have not.
+        """
+        self._lists = {id(one): one for one in lists}
+        self._phrases = phrases or Phrases(phrase for one in self._lists.values() for phrase in one)
+        self._owners: dict[int, list[int]] = {}
+        """The lists that each phrase is in."""
+        for key, one in self._lists.items():
+            for phrase in dict.fromkeys(one):
+                self._owners.setdefault(self._phrases.numbers[phrase], []).append(key)
+
+    def with_lists(self, lists: Iterable[tuple[str, ...]]) -> "PhraseBook":
+        """The same book for other lists of its own phrases. Raises KeyError for a phrase that it does not have."""
+        return PhraseBook(lists, self._phrases)
+
+    def search(self, index: CallIndex) -> Hits:
+        """Hits of every phrase. A place found by spelling is not reported by sound again."""
+        found: _Found = {}
+        self._written(index, found)
+        self._sounding(index, found)
+        by_list: dict[int, list[tuple[str, Raw]]] = {key: [] for key in self._lists}
+        owners, texts = self._owners, self._phrases.texts
+        for phrase, places in found.items():
+            named = [(texts[phrase], place) for place in places]
+            for owner in owners.get(phrase, ()):
+                by_list[owner] += named
+        return Hits(index, by_list)
+
+    def _written(self, index: CallIndex, found: _Found) -> None:
+        literals, text, turn_of = self._phrases.written, index.text, index.turn_of
+        phrases, templates, parts = literals.phrases, literals.templates, literals.parts_of_words
+        betrayed: dict[tuple[int, int], tuple[TurnText, Template]] = {}
+        for literal, start, end in literals.search(text):
+            for template in templates[literal]:
+                turn = turn_of[start]
+                betrayed[turn.index, template.phrase] = turn, template
+            if parts[literal] and not on_word_boundaries(text, start, end, whole_numbers=True):
+                continue
+            for phrase in phrases[literal]:
+                found.setdefault(phrase, []).append((start, end, True))
+        for template in self._phrases.bare:
+            betrayed |= {(turn.index, template.phrase): (turn, template) for turn in index.turns}
+        for turn, template in betrayed.values():
+            for start, end in template.places(turn, spelled=True):
+                found.setdefault(template.phrase, []).append((turn.at + start, turn.at + end, True))
+
+    def _sounding(self, index: CallIndex, found: _Found) -> None:
+        literals, turn_of = self._phrases.sounding, index.turn_of
+        phrases, templates = literals.phrases, literals.templates
+        betrayed: dict[tuple[int, int], tuple[TurnText, Template]] = {}
+        for literal, start, end in literals.search(index.sounds):
+            for template in templates[literal]:
+                turn = turn_of[start]
+                betrayed[turn.index, template.phrase] = turn, template
+            for phrase in phrases[literal]:
+                _add_by_sound(found, phrase, start, end)
+        for turn, template in betrayed.values():
+            for start, end in template.places(turn, spelled=False):
+                _add_by_sound(found, template.phrase, turn.at + start, turn.at + end)
+
+
+def _add_by_sound(found: _Found, phrase: int, start: int, end: int) -> None:
+    places = found.get(phrase)
+    if places is None:
+        found[phrase] = [(start, end, False)]
+    elif (start, end, True) not in places and not any(s and a < end and start < b for a, b, s in places):
+        places.append((start, end, False))
