@@ -138,8 +138,20 @@ class Pack(_Model):
 
 class ItemModel(_Model):
     rule: str = Identifier
-    points: PositiveFloat
+    points: PositiveFloat | None = None
+    bonus: PositiveFloat | None = None
     fatal: Fatal = Fatal.NONE
+
+    @model_validator(mode="after")
+    def _one_weight(self) -> "ItemModel":
+        if (self.points is None) == (self.bonus is None):
+            raise ValueError("an item has either `points` or `bonus`")
+        if self.bonus is not None and self.fatal is not Fatal.NONE:
+            raise ValueError("a `bonus` is never `fatal`")
+        return self
+
+    def item(self) -> ScorecardItem:
+        return ScorecardItem(self.rule, self.points or self.bonus or 0.0, self.fatal, self.bonus is not None)
 
 
 class SectionModel(_Model):
@@ -162,7 +174,7 @@ class ScorecardModel(_Model):
                 ScorecardSection(
                     section.name,
                     section.title,
-                    tuple(ScorecardItem(i.rule, i.points, i.fatal) for i in section.items),
+                    tuple(item.item() for item in section.items),
                 )
                 for section in self.sections
             ),

@@ -173,6 +173,7 @@ class EvaluationRow(Row):
     scorecard: Mapped[str]
     score: Mapped[float | None]
     raw_score: Mapped[float | None]
+    bonus: Mapped[float] = mapped_column(server_default=text("0"))
     coverage: Mapped[float]
     fatal: Mapped[bool]
     sections: Mapped[list[dict[str, Any]]]

@@ -19,7 +19,7 @@ LONG_S, LONG_WORDS = 0.6, 3.0
 """A word longer than both, in seconds and in its utterance's median word, took a pause with it or words that were
 lost: what was heard lies at its end."""
 
-_TINY_S = 1e-6  # what is left of no speech at all when sums of floats are subtracted
+_TINY_S = 1e-6  # no speech at all: what sums of floats may leave of it
 
 Stretch = tuple[TimeSpan, float]
 """A time and the confidence of the word that accounts for it."""
@@ -88,7 +88,7 @@ def _heard(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> Itera
 def heard_share(speech: Sequence[TimeSpan], utterances: Iterable[Utterance]) -> float | None:
     """Expected share of the speech that was heard right in the utterances; None without speech."""
     spoken_s = total_s(speech)
-    if not spoken_s:
+    if spoken_s < _TINY_S:
         return None
     right_s = sum(confidence * (end - start) for start, end, confidence in _heard(speech, utterances))
     return min(1.0, right_s / spoken_s)

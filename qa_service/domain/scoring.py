@@ -2,7 +2,7 @@
 
 Guarantee: pure. Not applicable, undetermined, style and twice-counted results leave the denominator; the
 evaluation says which share of the applicable weight was determined (*coverage*) and has no score under the
-scorecard's floor.
+scorecard's floor. Bonus points are added to a score, never taken from one.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,15 @@ class Fatal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScorecardItem:
-    """One criterion: the rule, its weight in points, and whether breaking it is fatal."""
+    """One criterion: the rule, its weight in points, and whether breaking it is fatal.
+
+    With ``bonus`` the points are of the score's 100, added where the rule is met and otherwise nothing.
+    """
 
     rule: str
     points: float
     fatal: Fatal = Fatal.NONE
+    bonus: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,10 @@ class SectionScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A scorecard filled for one recording. ``raw_score`` is the score before fatal findings are applied."""
+    """A scorecard filled for one recording.
+
+    ``raw_score`` is the score before fatal findings are applied. Both hold the ``bonus``, up to 100 in all.
+    """
 
     scorecard: str
     score: float | None
@@ -68,6 +75,7 @@ class Evaluation:
     coverage: float
     fatal: bool
     sections: tuple[SectionScore, ...]
+    bonus: float = 0.0
 
 
 def fill(scorecard: Scorecard, results: Sequence[RuleResult]) -> Evaluation:
@@ -84,14 +92,16 @@ def fill(scorecard: Scorecard, results: Sequence[RuleResult]) -> Evaluation:
         for item in section.items
     )
     raw = sum(_earned(section, by_rule) for section in scorecard.sections)
+    bonus = sum(_met_points(section, by_rule, bonus=True) for section in scorecard.sections)
     withheld = not determined or coverage < scorecard.coverage_floor
     return Evaluation(
         scorecard=scorecard.name,
-        score=None if withheld else 0.0 if fatal_call else 100.0 * earned / determined,
-        raw_score=None if withheld else 100.0 * raw / determined,
+        score=None if withheld else 0.0 if fatal_call else min(100.0, 100.0 * earned / determined + bonus),
+        raw_score=None if withheld else min(100.0, 100.0 * raw / determined + bonus),
         coverage=coverage,
         fatal=fatal_call or any(section.fatal for section in sections),
         sections=sections,
+        bonus=bonus,
     )
 
 
@@ -99,7 +109,7 @@ def _fill_section(section: ScorecardSection, by_rule: dict[str, RuleResult]) -> 
     counted = [
         (item, by_rule[item.rule])
         for item in section.items
-        if item.rule in by_rule and _counts(by_rule[item.rule])
+        if not item.bonus and item.rule in by_rule and _counts(by_rule[item.rule])
     ]
     applicable = sum(item.points for item, r in counted if r.outcome is not Outcome.NOT_APPLICABLE)
     determined = sum(item.points for item, r in counted if r.outcome in (Outcome.MET, Outcome.NOT_MET))
@@ -117,10 +127,14 @@ def _fill_section(section: ScorecardSection, by_rule: dict[str, RuleResult]) -> 
 
 
 def _earned(section: ScorecardSection, by_rule: dict[str, RuleResult]) -> float:
+    return _met_points(section, by_rule, bonus=False)
+
+
+def _met_points(section: ScorecardSection, by_rule: dict[str, RuleResult], *, bonus: bool) -> float:
     return sum(
         item.points
         for item in section.items
-        if (r := by_rule.get(item.rule)) and _counts(r) and r.outcome is Outcome.MET
+        if item.bonus is bonus and (r := by_rule.get(item.rule)) and _counts(r) and r.outcome is Outcome.MET
     )
 
 

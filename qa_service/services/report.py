@@ -180,6 +180,7 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "scorecard": evaluation.scorecard,
         "score": None if evaluation.score is None else round(evaluation.score, 1),
         "raw_score": None if evaluation.raw_score is None else round(evaluation.raw_score, 1),
+        "bonus": round(evaluation.bonus, 1),
         "coverage": round(evaluation.coverage, 3),
         "fatal": evaluation.fatal,
         "sections": [

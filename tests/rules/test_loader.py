@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from qa_service.domain.scoring import ScorecardItem
 from qa_service.errors import RulePackError
 from rules.documents import MAX_BYTES
 from rules.loader import find_pack, load_pack, shipped_packs
@@ -167,6 +168,19 @@ def test_a_scorecard_of_other_rules(tmp_path: Path) -> None:
         "scorecards/site.yaml:7:10: scores rule 'nobody', which pack site does not have (one of asked, told)",
         "scorecards/site.yaml:9:10: scores rule 'told' twice (delete one of them)",
     ]
+
+
+def test_bonus_points(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path, {"asked": GOOD, "told": GOOD})
+    card = pack / "scorecards" / "site.yaml"
+    text = card.read_text(encoding="utf-8").replace("told, points: 1", "told, bonus: 2.5")
+    card.write_text(text, encoding="utf-8")
+    (section,) = load_pack(pack).scorecard.sections
+    assert section.items == (ScorecardItem("asked", 1.0), ScorecardItem("told", 2.5, bonus=True))
+    card.write_text(text.replace("bonus: 2.5", "bonus: 2.5, fatal: call"), encoding="utf-8")
+    assert any("never `fatal`" in fault for fault in faults(pack))
+    card.write_text(text.replace(", bonus: 2.5", ""), encoding="utf-8")
+    assert any("either `points` or `bonus`" in fault for fault in faults(pack))
 
 
 def test_no_scorecard(tmp_path: Path) -> None:

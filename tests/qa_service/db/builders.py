@@ -76,6 +76,7 @@ def evaluation() -> Evaluation:
         scorecard="service",
         score=66.5,
         raw_score=80.25,
+        bonus=2.5,
         coverage=0.75,
         fatal=True,
         sections=(SectionScore("opening", "开场", None, 0.0, 0.0, 10.0, False),),

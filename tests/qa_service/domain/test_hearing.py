@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qa_service.domain.conversation import Utterance, Word
@@ -107,6 +107,7 @@ def test_a_surer_word_never_lowers_the_share(said: Utterance, index: int, confid
 
 
 @given(st.lists(spoken(), max_size=3), st.lists(st.tuples(st.floats(0, 60), st.floats(0, 60)), max_size=4))
+@example([(0.0, 2.220446049250313e-16)], [])
 def test_the_share_of_all_speech_is_that_of_its_hull(
     said: list[Utterance], edges: list[tuple[float, float]]
 ) -> None:

@@ -126,6 +126,30 @@ def test_a_fatal_finding_zeroes_without_points_of_its_own() -> None:
     assert filled(scorecard, a=MET, b=NOT_MET).score == 0.0
 
 
+# --- bonus ------------------------------------------------------------------------------------------------
+
+BONUS = card(section("script", item("a", 50), item("b", 50)), section("more", ScorecardItem("c", 3, bonus=True)))
+
+
+@pytest.mark.parametrize(("outcome", "score"), [(MET, 53.0), (NOT_MET, 50.0), (NOT_APPLICABLE, 50.0)])
+def test_a_bonus_adds_and_never_takes(outcome: Outcome, score: float) -> None:
+    evaluation = filled(BONUS, a=MET, b=NOT_MET, c=outcome)
+    assert (evaluation.score, evaluation.raw_score, evaluation.bonus) == (score, score, score - 50)
+    assert evaluation.coverage == 1.0
+
+
+def test_a_bonus_ends_at_100_and_is_none_where_there_is_no_score() -> None:
+    assert filled(BONUS, a=MET, b=MET, c=MET).score == 100.0
+    assert filled(BONUS, c=MET).score is None
+    fatal = card(section("s", item("a", 50), item("b", 50, Fatal.CALL), ScorecardItem("c", 3, bonus=True)))
+    evaluation = filled(fatal, a=MET, b=NOT_MET, c=MET)
+    assert (evaluation.score, evaluation.raw_score) == (0.0, 53.0)
+
+
+def test_a_doubtful_bonus_lowers_no_coverage() -> None:
+    assert filled(BONUS, a=MET, b=MET, c=UNDETERMINED).coverage == 1.0
+
+
 # --- what is not scored -----------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ KEYS: dict[str, set[str]] = {
         *("talk_s", "talk_ratio", "overlap_s", "dead_air_s", "hold_s", "speech_rate_per_min", "turn_count"),
         *("longest_monologue_s", "level_dbfs", "silences", "interruptions", "hangup_side"),
     },
-    "evaluation": {"scorecard", "score", "raw_score", "coverage", "fatal", "sections"},
+    "evaluation": {"scorecard", "score", "raw_score", "bonus", "coverage", "fatal", "sections"},
     "provenance": {"pack", "ruleset", "engines"},
 }
 THIRD = 1 / 3
@@ -162,6 +162,7 @@ def test_scores_are_rounded_and_may_be_withheld() -> None:
         "scorecard": "service-zh",
         "score": 66.7,
         "raw_score": 66.7,
+        "bonus": 0.0,
         "coverage": 0.333,
         "fatal": False,
         "sections": [{"name": "opening", "title": "开场", "score": 66.7, "fatal": False}],
