@@ -94,6 +94,8 @@ class SpeechCheck(ScopedCheck):
 class InterruptionCheck(Check):
     """``role`` interrupts the other (domain definition, with its thresholds)."""
 
+    occurs: ClassVar[bool] = True
+
     role: RoleName = "agent"
 
     def evaluate(self, context: Context) -> Verdict:
@@ -109,6 +111,16 @@ class InterruptionCheck(Check):
         if unclear:
             return unknown("low_recognition", tuple(_interruption_evidence(i, context) for i in unclear))
         return FALSE
+
+    def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
+        """The overlaps; those that may have been no interruption are not sure."""
+        if context.doubt(*ROLES) or not context.metrics.interruptions_measurable:
+            return None
+        return tuple(
+            Anchor(i.overlap, _interruption_evidence(i, context), i.violation is True)
+            for i in context.metrics.interruptions
+            if i.violation is not False and role_of(self.role) in (None, i.role)
+        )
 
 
 def _interruption_evidence(interruption: Interruption, context: Context) -> Evidence:

@@ -81,6 +81,22 @@ def test_a_certain_interruption_beside_an_unclear_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("customer 0-8: 我想退货\nagent 5-9: 已经超过七天了", (NOT_MET, "")),
+        ("customer 0-8: 我想退货\nagent 5-9: 已经超过七天了\nagent 10-12: 抱歉您请说", (MET, "")),
+        ("customer 0-8: 我想退货\nagent 9-12: 已经超过七天了", (Outcome.NOT_APPLICABLE, "situation_absent")),
+        ("customer 0-8: 我想退货\nagent 5-9 [unheard]:\nagent 10-12: 您请说", (UNDETERMINED, "low_recognition")),
+        ("unknown 0-8: 我想退货\nagent 5-9: 已经超过七天了", (UNDETERMINED, "role_unknown")),
+    ],
+)
+def test_what_follows_an_interruption(tmp_path: Path, text: str, expected: tuple[Outcome, str]) -> None:
+    body = "for_each: {interruption: {}}\nrequire: {phrase: {any: [抱歉], scope: {after_s: 10}}}"
+    result = judged(tmp_path, body, text)
+    assert (result.outcome, result.reason) == expected
+
+
+@pytest.mark.parametrize(
     ("role", "text", "evidence"),
     [
         ("agent", "customer 0-8: 我想退货\nagent 8-9: 已经超过七天了", []),
