@@ -3,11 +3,11 @@
 Guarantee: read-only; scopes and recognition figures are derived from the conversation alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat
 
@@ -18,7 +18,7 @@ from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome
 from qa_service.domain.timeline import TimeSpan
 from rules.index import CallIndex, TurnText
-from rules.matching import Hit, Hits
+from rules.matching import Hits
 from rules.verdict import Verdict, unknown
 
 if TYPE_CHECKING:
@@ -79,45 +79,90 @@ class CallFacts:
         recognition: Recognition,
         hits: Hits,
         outcomes: Mapping[str, Outcome],
+        forms: Mapping[int, int],
     ) -> None:
+        """``forms``: by the id of a check a number, which checks that ask the same have in common."""
         self.index = index
         self.metrics = metrics
         self.metadata = metadata
         self.recognition = recognition
         self.hits = hits
         self.outcomes = outcomes
-        self.verdicts: dict[tuple[int, Position], Verdict] = {}
+        self.forms = forms
+        self.contexts: dict[tuple[float, float] | None, dict[Position, Context]] = {}
+        """By occurrence; None: of the whole call."""
         self.not_said: dict[tuple[float, float, SpeakerRole | None, Position, bool], Verdict] = {}
+        self.places: dict[object, Any] = {}
+        """Kept for ``rules.checks.scope``, which finds them."""
+
+    def forget(self) -> None:
+        """Let go of the contexts: each refers to all, which costs the collector a sixth of an evaluation."""
+        for context in [context for known in self.contexts.values() for context in known.values()]:
+            context.forget()
+        self.contexts.clear()
+        self.not_said.clear()
+
+
+_NONE: Final[dict[Position, "Context"]] = {}
 
 
 class Context:
-    """Where a check stands: the call, what the check is used for, and the occurrence it is asked about."""
+    """Where a check stands: the call, what the check is used for, and when what it is asked about occurs.
 
-    __slots__ = ("_at", "anchor", "call", "index", "position")
+    There is one for each of these, which knows what it was asked before.
+    """
 
-    def __init__(self, call: CallFacts, position: Position, anchor: Anchor | None = None) -> None:
+    __slots__ = ("_anchors", "_at", "_verdicts", "call", "index", "occurrence", "position")
+
+    def __init__(self, call: CallFacts, position: Position, occurrence: TimeSpan | None = None) -> None:
+        """To be had from ``at``, but for the first."""
         self.call = call
         self.index = call.index
         self.position = position
-        self.anchor = anchor
-        self._at: dict[Position, Context] = {position: self}
+        self.occurrence = occurrence
+        key = None if occurrence is None else (occurrence.start, occurrence.end)
+        self._at = call.contexts.setdefault(key, {})
+        self._at[position] = self
+        self._verdicts: dict[int, Verdict] = {}
+        self._anchors: dict[int, tuple[Anchor, ...] | None] = {}
 
     def at(self, position: Position, anchor: Anchor | None = None) -> "Context":
-        if anchor is not None and anchor is not self.anchor:
-            return Context(self.call, position, anchor)
-        if position not in self._at:
-            self._at[position] = Context(self.call, position, self.anchor)
-        return self._at[position]
+        known, occurrence = self._at, self.occurrence
+        if anchor is not None:
+            occurrence = anchor.span
+            known = self.call.contexts.get((occurrence.start, occurrence.end), _NONE)
+        return known.get(position) or Context(self.call, position, occurrence)
 
     def ask(self, check: "Check") -> Verdict:
         """What ``check`` answers here; one that does not depend on an occurrence is asked once."""
-        if check.depends_on_occurrence:
-            return check.evaluate(self)
-        key = (id(check), self.position)
-        known = self.call.verdicts
-        if key not in known:
-            known[key] = check.evaluate(self)
-        return known[key]
+        here = self._where_asked(check)
+        form = self.call.forms.get(id(check))
+        if form is None:
+            return check.evaluate(here)
+        verdict = here._verdicts.get(form)
+        if verdict is None:
+            verdict = here._verdicts[form] = check.evaluate(here)
+        return verdict
+
+    def anchors(self, check: "Check") -> tuple[Anchor, ...] | None:
+        """``check.anchors`` here, found once."""
+        here = self._where_asked(check)
+        form = self.call.forms.get(id(check))
+        if form is None:
+            return check.anchors(here)
+        if form not in here._anchors:
+            here._anchors[form] = check.anchors(here)
+        return here._anchors[form]
+
+    def forget(self) -> None:
+        self._at.clear()
+        self._verdicts.clear()
+        self._anchors.clear()
+
+    def _where_asked(self, check: "Check") -> "Context":
+        if self.occurrence is None or check.depends_on_occurrence:
+            return self
+        return self.call.contexts[None].get(self.position) or Context(self.call, self.position)
 
     @property
     def conversation(self) -> Conversation:
@@ -159,6 +204,8 @@ class Context:
 
     def doubt(self, *roles: SpeakerRole | None) -> str | None:
         """Why it cannot be told what any of ``roles`` (None: all of them) did or did not do; None: it can."""
+        if self.index.told:
+            return None
         if not self.index.roles_known and any(roles):
             return "role_unknown"
         unheard = self.index.unheard_roles
@@ -211,12 +258,6 @@ class Context:
         return tuple(utterance_evidence(u, "not said here") for u in edge)
 
 
-def inside(hits: Sequence[Hit], window: TimeSpan) -> list[Hit]:
-    """The hits that are ``within`` the window."""
-    start, end = window.start - SLACK_S, window.end + SLACK_S
-    return [hit for hit in hits if start <= (hit.start_s + hit.end_s) / 2 <= end]
-
-
 def within(span: TimeSpan, window: TimeSpan) -> bool:
     return window.start - SLACK_S <= span.middle <= window.end + SLACK_S
 
@@ -242,36 +283,3 @@ def place_evidence(text: TurnText, start: int, end: int, note: str) -> Evidence:
     """Evidence of folded characters that are no hit."""
     span, confidence, utterances = text.heard_at(start, end)
     return Evidence(span.start, span.end, text.role, text.quote(start, end), utterances, confidence, note)
-
-
-_CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")
-
-
-def hit_evidence(hit: Hit, note: str = "") -> Evidence:
-    """Evidence of a hit: the time of its words, the clause they stand in, word for word."""
-    return Evidence(
-        hit.span.start,
-        hit.span.end,
-        hit.role,
-        _clause(hit),
-        hit.utterances,
-        hit.confidence,
-        note,
-    )
-
-
-def _clause(hit: Hit) -> str:
-    origin = hit.text.origin(hit.start)
-    if len(hit.utterances) != 1 or origin is None:
-        return hit.quote
-    utterance, folded = origin
-    text = utterance.text
-    start = utterance.overlay.offsets[folded]
-    end = start + len(hit.quote)
-    spaced = " " in text and not any("\u4e00" <= c <= "\u9fff" for c in text)
-    ends = _CLAUSE_ENDS - {" ", ","} if spaced else _CLAUSE_ENDS
-    while start > 0 and text[start - 1] not in ends:
-        start -= 1
-    while end < len(text) and text[end - 1] not in ends:
-        end += 1
-    return text[start:end].strip(" ,，、")

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
 from qa_service.domain.hearing import Hearing, heard
@@ -169,6 +170,21 @@ class TurnText:
         """What was said there, word for word."""
         return " … ".join(u.quote(a, b) for u, a, b in self._pieces(start, end))
 
+    def clause(self, start: int, end: int) -> str:
+        """The clause that the characters ``[start, end)`` stand in, word for word."""
+        pieces = self._pieces(start, end)
+        if len(pieces) != 1 or self.origin(start) is None:
+            return self.quote(start, end)
+        ((utterance, first, last),) = pieces
+        text, offsets = utterance.text, utterance.overlay.offsets
+        start, end = offsets[first], offsets[last - 1] + 1
+        ends = _ends(text)
+        while start > 0 and text[start - 1] not in ends:
+            start -= 1
+        while end < len(text) and text[end - 1] not in ends:
+            end += 1
+        return text[start:end].strip(" ,，、")
+
 
 _Character = tuple[float, float, float, tuple[int, ...]]
 """Start, end and confidence of the word behind it, and its utterance."""
@@ -216,6 +232,16 @@ def _characters(utterance: Utterance) -> list[_Character]:
     return [(words[n].start, words[n].end, words[n].confidence, own) for n in behind]
 
 
+_CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")
+_SENTENCE_ENDS = _CLAUSE_ENDS - {" ", ","}
+
+
+def _ends(text: str) -> frozenset[str]:
+    """What ends a clause: where words stand apart, neither a space nor a comma does."""
+    spaced = " " in text and not any("\u4e00" <= c <= "\u9fff" for c in text)
+    return _SENTENCE_ENDS if spaced else _CLAUSE_ENDS
+
+
 class CallIndex:
     """A conversation and what rules have found out about it."""
 
@@ -225,6 +251,8 @@ class CallIndex:
         self._spans: dict[SpeakerRole | None, Sequence[TimeSpan]] = {}
         self._speech: dict[SpeakerRole | None, tuple[TimeSpan, ...]] = {}
         self._hearing: dict[tuple[SpeakerRole | None, bool], Hearing] = {}
+        self.misheard: dict[tuple[float, float], Any] = {}
+        """Kept for ``rules.nearly``, which finds it."""
 
     @cached_property
     def whole(self) -> TimeSpan:
@@ -237,6 +265,11 @@ class CallIndex:
     @cached_property
     def unheard_roles(self) -> frozenset[SpeakerRole]:
         return self.conversation.unheard_roles
+
+    @cached_property
+    def told(self) -> bool:
+        """Whether it is known of each role what it did."""
+        return self.roles_known and not self.unheard_roles
 
     @cached_property
     def turns(self) -> tuple[TurnText, ...]:

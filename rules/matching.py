@@ -8,12 +8,14 @@ number of so many digits, ``{any:0-6}`` up to so many other characters.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 
 from qa_service.domain.conversation import SpeakerRole
+from qa_service.domain.hearing import SLACK_S
+from qa_service.domain.results import Evidence
 from qa_service.domain.text import fold, is_han
 from qa_service.domain.timeline import TimeSpan
 from rules.index import CallIndex, TurnText
@@ -50,6 +52,29 @@ class Hit:
     end_s: float
     confidence: float
     utterances: tuple[int, ...]
+    at: int
+    """Where it starts in the text of the whole call."""
+    rank: tuple[bool, int, int]
+    """The spelled before those by sound, the longer before the shorter, in the order of the text."""
+    _evidence: Evidence | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The time of its words, and the clause they stand in, word for word."""
+        if self._evidence is None:
+            self._evidence = Evidence(
+                self.start_s,
+                self.end_s,
+                self.text.role,
+                self.text.clause(self.start, self.end),
+                self.utterances,
+                self.confidence,
+            )
+        return self._evidence
+
+    @property
+    def middle_s(self) -> float:
+        return (self.start_s + self.end_s) / 2
 
     @property
     def respelled(self) -> bool:
@@ -75,7 +100,8 @@ class Hit:
 
 def hit_of(phrase: str, text: TurnText, start: int, end: int, *, spelled: bool) -> Hit:
     """The hit of ``phrase`` in the characters ``[start, end)`` of ``text``."""
-    return Hit(phrase, text, start, end, spelled, *text.heard(start, end))
+    at = text.at + start
+    return Hit(phrase, text, start, end, spelled, *text.heard(start, end), at, (not spelled, start - end, at))
 
 
 Raw = tuple[int, int, bool]
@@ -90,6 +116,7 @@ class Hits:
         self._index = index
         self._found = found
         self._hits: dict[tuple[int, SpeakerRole | None], tuple[Hit, ...]] = {}
+        self._joined: dict[tuple[int, SpeakerRole | None], Sequence[Hit]] = {}
 
     def of(self, phrases: tuple[str, ...], role: SpeakerRole | None = None) -> tuple[Hit, ...]:
         """Hits of the phrases of one of the book's lists, by ``role`` (None: by anybody), in order of time.
@@ -105,6 +132,20 @@ class Hits:
             hits = self._hits[key] = self._in_order(found, role)
         return hits
 
+    def within(self, phrases: tuple[str, ...], role: SpeakerRole | None, window: TimeSpan) -> Sequence[Hit]:
+        """One hit an occurrence, as ``joined``, of those that lie ``within`` the window."""
+        every = self.of(phrases, role)
+        if not every:
+            return ()
+        start, end = window.start - SLACK_S, window.end + SLACK_S
+        hits = [hit for hit in every if start <= hit.middle_s <= end]
+        if len(hits) < len(every):
+            return joined(hits)
+        key = (id(phrases), role)
+        if key not in self._joined:
+            self._joined[key] = joined(hits)
+        return self._joined[key]
+
     def _in_order(self, found: Sequence[tuple[str, Raw]], role: SpeakerRole | None) -> tuple[Hit, ...]:
         turn_of = self._index.turn_of
         hits = []
@@ -116,7 +157,9 @@ class Hits:
         return tuple(hits)
 
 
-_IN_TIME = attrgetter("start_s", "end_s", "phrase")
+_IN_TEXT = attrgetter("at")
+_IN_TIME = attrgetter("start_s", "end_s", "phrase", "rank")
+_STRONGER = attrgetter("rank", "phrase")
 
 
 def on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool = False) -> bool:
@@ -132,35 +175,49 @@ def on_word_boundaries(text: str, start: int, end: int, *, whole_numbers: bool =
     return True
 
 
-@lru_cache(maxsize=8192)
-def _folded(word: str) -> str:
-    return fold(word).text
+@lru_cache(maxsize=1024)
+def _folded(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(folded for word in words if (folded := fold(word).text))
 
 
-def places_of(words: Iterable[str], text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
+def places_of(words: tuple[str, ...], text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
     """Where one of ``words`` stands in ``[start, end)`` of folded ``text``; ``or`` does not in ``sorry``."""
-    for word in words:
-        folded = _folded(word)
-        at = text.find(folded, max(0, start), end)
-        while folded and at >= 0:
-            if on_word_boundaries(text, at, at + len(folded)):
-                yield at, at + len(folded)
-            at = text.find(folded, at + 1, end)
+    for word in _folded(words):
+        at = text.find(word, max(0, start), end)
+        while at >= 0:
+            if on_word_boundaries(text, at, at + len(word)):
+                yield at, at + len(word)
+            at = text.find(word, at + 1, end)
 
 
-def mentioned(words: Iterable[str], text: str, start: int, end: int) -> bool:
+def mentioned(words: tuple[str, ...], text: str, start: int, end: int) -> bool:
     """Whether one of ``words`` stands in ``[start, end)`` of folded ``text``."""
     return any(True for _ in places_of(words, text, start, end))
 
 
-def joined(hits: Collection[Hit]) -> tuple[Hit, ...]:
-    """One hit an occurrence: of overlapping hits in a turn the spelled, then the longest one stays."""
+def joined(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """One hit an occurrence: of overlapping hits the spelled, then the longest one stays. In order of time."""
     if len(hits) < 2:
-        return tuple(hits)
-    kept: dict[int, list[Hit]] = {}
-    for hit in sorted(hits, key=lambda h: (not h.spelled, h.start - h.end, h.text.index, h.start, h.phrase)):
-        beside = kept.setdefault(hit.text.index, [])
-        if not any(k.start < hit.end and hit.start < k.end for k in beside):
-            beside.append(hit)
-    found = (hit for beside in kept.values() for hit in beside)
-    return tuple(sorted(found, key=_IN_TIME))
+        return hits
+    kept: list[Hit] = []
+    beside: list[Hit] = []
+    reach = 0
+    for hit in sorted(hits, key=_IN_TEXT):
+        if hit.at >= reach and beside:
+            kept += _strongest(beside)
+            beside = []
+        beside.append(hit)
+        reach = max(reach, hit.at + hit.end - hit.start)
+    kept += _strongest(beside)
+    kept.sort(key=_IN_TIME)
+    return kept
+
+
+def _strongest(hits: list[Hit]) -> list[Hit]:
+    if len(hits) == 1:
+        return hits
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=_STRONGER):
+        if not any(k.start < hit.end and hit.start < k.end for k in kept):
+            kept.append(hit)
+    return kept

@@ -8,12 +8,14 @@ Guarantee: pure; without doubtful words nothing is found.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
+from qa_service.domain.conversation import Turn
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.index import DIGIT_SOUNDS, DIGITS, TurnText, Unit
+from rules.index import DIGIT_SOUNDS, DIGITS, CallIndex, TurnText, Unit
 from rules.matching import PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
@@ -28,6 +30,8 @@ class Sought:
 
     def __init__(self, phrases: Iterable[str]) -> None:
         self.phrases = [(phrase, sounds) for phrase in phrases if (sounds := _sounds(phrase))]
+        self.traces = frozenset(trace for _, sounds in self.phrases for trace in _traces_of_phrase(sounds))
+        self._shortest = min((len(sounds) for _, sounds in self.phrases), default=0)
         self._by_sound: dict[str, list[tuple[int, int]]] = {}
         self._by_final: dict[str, list[tuple[int, int]]] = {}
         for number, (_, sounds) in enumerate(self.phrases):
@@ -49,7 +53,7 @@ class Sought:
             for number, place in self._by_sound.get(units[last].sound, ()) if last < len(units) else ():
                 if 1 <= place <= last - first:
                     yield last - place, number
-            for index in range(first, last):
+            for index in range(first, last) if last - first >= self._shortest else ():
                 near = (
                     self._by_sound.get(units[index].sound, ()),
                     self._by_final.get(_final(units[index].sound), ()),
@@ -72,14 +76,36 @@ def _in_doubt(units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
         yield first, len(units)
 
 
-def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -> Iterator[tuple[str, int, int]]:
+@dataclass(frozen=True, slots=True)
+class Misheard:
+    """A turn with words in doubt. ``traces``: a phrase that may have been said there has one of them."""
+
+    text: TurnText
+    turn: Turn
+    traces: frozenset[str]
+
+
+def misheard(index: CallIndex, *, doubt: float, alike: float) -> tuple[Misheard, ...]:
+    """The turns in which anything may have been misheard, found once."""
+    key = doubt, alike
+    if key not in index.misheard:
+        index.misheard[key] = tuple(
+            Misheard(text, turn, frozenset(_traces_in_doubt(units_of(text), doubt, alike)))
+            for text, turn in zip(index.turns, index.conversation.turns, strict=True)
+            if text.weakest < alike
+        )
+    found: tuple[Misheard, ...] = index.misheard[key]
+    return found
+
+
+def may_be_said(sought: Sought, place: Misheard, *, doubt: float, alike: float) -> Iterator[tuple[str, int, int]]:
     """``(phrase, start, end)``: places of folded text where a phrase may have been said, in order.
 
     A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
     """
-    if text.weakest >= alike:
+    if sought.traces.isdisjoint(place.traces):
         return
-    units = units_of(text)
+    units = units_of(place.text)
     found = []
     for first, number in set(sought.places(units, alike)):
         sounds = sought.phrases[number][1]
@@ -89,6 +115,53 @@ def may_be_said(sought: Sought, text: TurnText, *, doubt: float, alike: float) -
     for first, number in sorted(found):
         phrase, sounds = sought.phrases[number]
         yield phrase, units[first].start, units[first + len(sounds) - 1].end
+
+
+# A trace is what a phrase and a place have in common where the one may have been said at the other. Most words in
+# doubt stand alone: between two that agree, or at either end of the phrase.
+
+_SEVERAL = 6
+"""Units of a phrase from which on traces tell its length no more."""
+
+
+def _traces_of_phrase(sounds: Sequence[str]) -> Iterator[str]:
+    size = min(len(sounds), _SEVERAL)
+    yield f"^_{sounds[1]}"
+    yield f"{sounds[-2]}_$"
+    for before, after in zip(sounds, sounds[2:], strict=False):
+        yield f"{before}_{after}"
+    for sound in sounds[:-1]:
+        yield f"{sound}__"
+    for sound in sounds[1:]:
+        yield f"__{sound}"
+    for sound in sounds:
+        yield f"{size}{sound}"
+        if final := _final(sound):
+            yield f"{size}~{final}"
+
+
+def _traces_in_doubt(units: Sequence[Unit], doubt: float, alike: float) -> Iterator[str]:
+    sure = max(doubt, alike)
+    for first, last in _in_doubt(units, alike):
+        before = _names(units[first - 1]) if first else ()
+        after = _names(units[last]) if last < len(units) else ()
+        beside = (*units[max(0, first - 1) : first], *units[last : last + 1])
+        if last - first == 1 and all(unit.confidence >= sure for unit in beside):
+            yield from (f"{sound}_$" for sound in before)
+            yield from (f"^_{sound}" for sound in after)
+            yield from (f"{one}_{other}" for one in before for other in after)
+            continue
+        yield from (f"{sound}__" for sound in before)
+        yield from (f"__{sound}" for sound in after)
+        for size in range(2, min(last - first, _SEVERAL) + 1):
+            for unit in units[first:last]:
+                yield from (f"{size}{sound}" for sound in _names(unit))
+                yield f"{size}~{_final(unit.sound)}"
+
+
+def _names(unit: Unit) -> tuple[str, ...]:
+    """Its sound, as phrases write it."""
+    return (unit.sound, _DIGIT) if unit.sound in _DIGITS else (unit.sound,)
 
 
 def units_of(text: TurnText) -> Sequence[Unit]:

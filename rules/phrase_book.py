@@ -6,7 +6,7 @@ that grows with the text alone: neither the number of phrases nor a hostile one 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -54,8 +54,7 @@ class Literals:
         self.phrases[self._number(literal)].append(phrase)
 
     def add_template(self, literals: Iterable[str], template: "Template") -> None:
-        longest = max(literals, key=lambda literal: (len(literal), literal))
-        self.templates[self._number(longest)].append(template)
+        self.templates[self._number(_longest(literals))].append(template)
 
     @cached_property
     def parts_of_words(self) -> tuple[bool, ...]:
@@ -69,6 +68,14 @@ class Literals:
     def search(self, text: str) -> list[tuple[int, int, int]]:
         """``(literal, start, end)`` of all, overlapping ones too."""
         return self._automaton.find_matches_as_indexes(text, overlapping=True) if self._automaton else []
+
+
+def _longest(literals: Iterable[str]) -> str:
+    return max(literals, key=lambda literal: (len(literal), literal))
+
+
+def _without_longest(literals: Sequence[str]) -> tuple[str, ...]:
+    return tuple(set(literals) - {_longest(literals)}) if literals else ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,15 @@ class Template:
     @cached_property
     def sounding_literals(self) -> tuple[str, ...]:
         return tuple(map(_sound, self.literals))
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """All literals but the one that betrays it."""
+        return _without_longest(self.literals)
+
+    @cached_property
+    def others_by_sound(self) -> tuple[str, ...]:
+        return _without_longest(self.sounding_literals)
 
     @cached_property
     def digits(self) -> int:
@@ -105,17 +121,6 @@ class Template:
     @cached_property
     def sounded(self) -> Pattern:
         return self._compiled(f"[{SOUNDS_OF_DIGITS}]", sounds=True)
-
-    def places(self, turn: TurnText, *, spelled: bool) -> list[tuple[int, int]]:
-        """Where it stands in the turn, as it is written or as it sounds."""
-        if spelled:
-            text, literals, longest, program = turn.text, self.literals, turn.longest_number, self.spelled
-        else:
-            text, literals = turn.sounds, self.sounding_literals
-            longest, program = turn.longest_sounding_number, self.sounded
-        if self.digits > longest or not all(literal in text for literal in literals):
-            return []
-        return [match.span() for match in program.finditer(text) if match.end() > match.start()]
 
     @cached_property
     def _ways(self) -> int:
@@ -212,8 +217,8 @@ class PhraseBook:
     def search(self, index: CallIndex) -> Hits:
         """Hits of every phrase. A place found by spelling is not reported by sound again."""
         found: _Found = {}
-        self._written(index, found)
-        self._sounding(index, found)
+        self._add_written(index, found)
+        self._add_sounding(index, found)
         by_list: dict[int, list[tuple[str, Raw]]] = {key: [] for key in self._lists}
         owners, texts = self._owners, self._phrases.texts
         for phrase, places in found.items():
@@ -222,37 +227,52 @@ class PhraseBook:
                 by_list[owner] += named
         return Hits(index, by_list)
 
-    def _written(self, index: CallIndex, found: _Found) -> None:
+    def _add_written(self, index: CallIndex, found: _Found) -> None:
         literals, text, turn_of = self._phrases.written, index.text, index.turn_of
         phrases, templates, parts = literals.phrases, literals.templates, literals.parts_of_words
-        betrayed: dict[tuple[int, int], tuple[TurnText, Template]] = {}
+        betrayed: dict[tuple[int, int], TurnText] = {}
         for literal, start, end in literals.search(text):
-            for template in templates[literal]:
+            if templates[literal]:
                 turn = turn_of[start]
-                betrayed[turn.index, template.phrase] = turn, template
+                betrayed[turn.index, literal] = turn
             if parts[literal] and not on_word_boundaries(text, start, end, whole_numbers=True):
                 continue
             for phrase in phrases[literal]:
                 found.setdefault(phrase, []).append((start, end, True))
-        for template in self._phrases.bare:
-            betrayed |= {(turn.index, template.phrase): (turn, template) for turn in index.turns}
-        for turn, template in betrayed.values():
-            for start, end in template.places(turn, spelled=True):
-                found.setdefault(template.phrase, []).append((turn.at + start, turn.at + end, True))
+        candidates = [(turn, templates[literal]) for (_, literal), turn in betrayed.items()]
+        if self._phrases.bare:
+            candidates += [(turn, self._phrases.bare) for turn in index.turns if turn.longest_number]
+        for turn, several in candidates:
+            for template in several:
+                if template.digits > turn.longest_number:
+                    continue
+                for start, end in _places(template.others, template.spelled, turn.text):
+                    found.setdefault(template.phrase, []).append((turn.at + start, turn.at + end, True))
 
-    def _sounding(self, index: CallIndex, found: _Found) -> None:
+    def _add_sounding(self, index: CallIndex, found: _Found) -> None:
         literals, turn_of = self._phrases.sounding, index.turn_of
         phrases, templates = literals.phrases, literals.templates
-        betrayed: dict[tuple[int, int], tuple[TurnText, Template]] = {}
+        betrayed: dict[tuple[int, int], TurnText] = {}
         for literal, start, end in literals.search(index.sounds):
-            for template in templates[literal]:
+            if templates[literal]:
                 turn = turn_of[start]
-                betrayed[turn.index, template.phrase] = turn, template
+                betrayed[turn.index, literal] = turn
             for phrase in phrases[literal]:
                 _add_by_sound(found, phrase, start, end)
-        for turn, template in betrayed.values():
-            for start, end in template.places(turn, spelled=False):
-                _add_by_sound(found, template.phrase, turn.at + start, turn.at + end)
+        for (_, literal), turn in betrayed.items():
+            for template in templates[literal]:
+                if template.digits > turn.longest_sounding_number:
+                    continue
+                for start, end in _places(template.others_by_sound, template.sounded, turn.sounds):
+                    _add_by_sound(found, template.phrase, turn.at + start, turn.at + end)
+
+
+def _places(literals: tuple[str, ...], program: Pattern, text: str) -> list[tuple[int, int]]:
+    """Where the program finds anything, which has all the literals."""
+    for literal in literals:
+        if literal not in text:
+            return []
+    return [match.span() for match in program.finditer(text) if match.end() > match.start()]
 
 
 def _add_by_sound(found: _Found, phrase: int, start: int, end: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
@@ -13,8 +13,15 @@ from rules.verdict import Verdict
 RoleName = Literal["agent", "customer", "any"]
 
 
+_ROLES: Final[dict[RoleName, SpeakerRole | None]] = {
+    "agent": SpeakerRole.AGENT,
+    "customer": SpeakerRole.CUSTOMER,
+    "any": None,
+}
+
+
 def role_of(name: RoleName) -> SpeakerRole | None:
-    return None if name == "any" else SpeakerRole(name)
+    return _ROLES[name]
 
 
 class Check(BaseModel):
@@ -39,13 +46,17 @@ class Check(BaseModel):
         """The conditions inside it: what each is called here, and the context in which it is asked."""
         return ()
 
+    def inside(self) -> Iterable["Check"]:
+        """The conditions that it is made of."""
+        return ()
+
     def phrase_lists(self) -> Iterable[tuple[str, ...]]:
         """Lists of phrases that this check, or one inside it, looks for."""
-        return ()
+        return (phrases for check in self.inside() for phrases in check.phrase_lists())
 
     def rules(self) -> Iterable[str]:
         """Ids of rules whose outcome this check, or one inside it, reads."""
-        return ()
+        return (rule for check in self.inside() for rule in check.rules())
 
     @cached_property
     def depends_on_occurrence(self) -> bool:
@@ -54,7 +65,7 @@ class Check(BaseModel):
 
     def anchored(self) -> bool:
         """Whether this check, or one inside it, looks before or after an occurrence of `for_each`."""
-        return False
+        return any(check.anchored() for check in self.inside())
 
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """Occurrences, for checks that have them; None when they cannot be told."""

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
-from qa_service.domain.timeline import TimeSpan, clip, union
+from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
 from rules.checks.scope import ScopedCheck, place_of
 from rules.context import Anchor, Context, place_evidence, within
@@ -88,7 +88,11 @@ class SpeechCheck(ScopedCheck):
     def _spoken(self, context: Context) -> tuple[TimeSpan, ...]:
         role = role_of(self.role)
         window = place_of(self.scope, context, role).window
-        return () if window is None else clip(context.speech_of(role), window)
+        if window is None:
+            return ()
+        start, end = window.start, window.end
+        spans = (s for s in context.speech_of(role) if s.end > start and s.start < end)
+        return tuple(TimeSpan(max(s.start, start), min(s.end, end)) for s in spans)
 
 
 class InterruptionCheck(Check):

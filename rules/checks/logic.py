@@ -12,14 +12,8 @@ from rules.verdict import Verdict, at_least, conjunction, disjunction, negation
 class _Group(Check):
     of: tuple[SerializeAsAny[Check], ...] = Field(min_length=1)
 
-    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
-        return (phrases for check in self.of for phrases in check.phrase_lists())
-
-    def rules(self) -> Iterable[str]:
-        return (r for check in self.of for r in check.rules())
-
-    def anchored(self) -> bool:
-        return any(check.anchored() for check in self.of)
+    def inside(self) -> Iterable[Check]:
+        return self.of
 
     def parts(self, context: Context) -> Iterator[tuple[str, Check, Context]]:
         return (("", check, context) for check in self.of)
@@ -45,13 +39,13 @@ class Any(_Group):
         """Those of each, in order of time."""
         found: list[Anchor] = []
         for check in self.of:
-            if (anchors := check.anchors(context)) is None:
+            if (anchors := context.anchors(check)) is None:
                 return None
             found += anchors
         return tuple(sorted(found, key=lambda anchor: anchor.span))
 
     def unsure(self, context: Context) -> str:
-        return next(check.unsure(context) for check in self.of if check.anchors(context) is None)
+        return next(check.unsure(context) for check in self.of if context.anchors(check) is None)
 
 
 class AtLeast(_Group):

@@ -11,9 +11,10 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
-from rules.context import Context, Position, inside, place_evidence, within
+from rules.context import Context, Position, Recognition, place_evidence, within
+from rules.index import TurnText
 from rules.matching import Hit, joined, phrase_fault, places_of
-from rules.nearly import Sought, may_be_said
+from rules.nearly import Sought, may_be_said, misheard
 
 Homophones = Literal["accept", "review", "off"]
 
@@ -63,36 +64,42 @@ class Lexicon(BaseModel):
 
     def allows(self, hit: Hit, context: Context) -> bool | None:
         """Whether the hit counts; None: what would make it harmless, or the word beside it, is in doubt."""
-        if not (self.except_in or self.not_preceded_by or self.not_followed_by):
-            return True
-        if self.except_in and any(
-            other.turn == hit.turn and other.start < hit.end and hit.start < other.end
-            for other in context.hits.of(self.except_in, hit.role)
-            if other.spelled
-        ):
-            return False
-        text = hit.text
-        sides = [
-            (
-                self.not_preceded_by,
-                max(0, hit.start - self.reach),
-                hit.start,
-                max(0, hit.start - _BESIDE),
-                hit.start,
-            ),
-            (self.not_followed_by, hit.end, hit.end + self.reach, hit.end, hit.end + _BESIDE),
-        ]
+        text, start, end = hit.text, hit.start, hit.end
+        if self.except_in:
+            for other in context.hits.of(self.except_in, text.role):
+                if other.spelled and other.text is text and other.start < end and start < other.end:
+                    return False
         doubtful = False
-        for words, start, end, near, nearest in sides:
-            places = list(places_of(words, text.text, start, end))
-            if any(text.least(*place) >= context.recognition.convict_confidence for place in places):
+        if self.not_preceded_by:
+            reached, beside = (start - self.reach, start), (max(0, start - _BESIDE), start)
+            allowed = _allowed(self.not_preceded_by, text, reached, beside, context.recognition)
+            if allowed is False:
                 return False
-            doubtful = doubtful or bool(places)
-            # 「能」 after a syllable that was hardly heard may have been 「不能」.
-            doubtful = doubtful or (
-                bool(words) and text.least(near, nearest) < context.recognition.doubt_confidence
-            )
+            doubtful = allowed is None
+        if self.not_followed_by:
+            reached, beside = (end, end + self.reach), (end, end + _BESIDE)
+            allowed = _allowed(self.not_followed_by, text, reached, beside, context.recognition)
+            if allowed is False:
+                return False
+            doubtful = doubtful or allowed is None
         return None if doubtful else True
+
+
+def _allowed(
+    words: tuple[str, ...],
+    text: TurnText,
+    reached: tuple[int, int],
+    beside: tuple[int, int],
+    limits: Recognition,
+) -> bool | None:
+    """Whether none of ``words`` stands where it can be ``reached``; None: one may, misheard ``beside`` the hit."""
+    doubtful = False
+    for start, end in places_of(words, text.text, *reached):
+        if text.least(start, end) >= limits.convict_confidence:
+            return False
+        doubtful = True
+    # 「能」 after a syllable that was hardly heard may have been 「不能」.
+    return None if doubtful or text.least(*beside) < limits.doubt_confidence else True
 
 
 class PhraseCheck(SpokenCheck):
@@ -107,16 +114,30 @@ class PhraseCheck(SpokenCheck):
 
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
-        sure: list[Hit] = []
-        doubtful: dict[tuple[int, int, int, str], tuple[Hit, str]] = {}
+        return self._once_each(self._told(context, window))
+
+    def sample(self, context: Context, window: TimeSpan) -> list[Found]:
+        told = []
         for hit, doubt in self._told(context, window):
+            if not doubt:
+                return [Found(hit)]
+            told.append((hit, doubt))
+        return self._once_each(told) if told else []
+
+    def _once_each(self, told: Iterable[tuple[Hit, str]]) -> list[Found]:
+        """One an occurrence, whichever lexicons it is of; the doubtful ones apart, with their reason."""
+        sure: list[Hit] = []
+        doubtful: dict[tuple[int, int, str], tuple[Hit, str]] = {}
+        for hit, doubt in told:
             if doubt:
-                doubtful[hit.text.index, hit.start, hit.end, hit.phrase] = hit, doubt
+                doubtful[hit.at, hit.end, hit.phrase] = hit, doubt
             else:
                 sure.append(hit)
+        if len(self.lexicons) == 1:
+            return [*map(Found, sure), *(Found(hit, doubt) for hit, doubt in doubtful.values())]
         doubts = {id(hit): doubt for hit, doubt in doubtful.values()}
         return [
-            *(Found(hit) for hit in joined(sure)),
+            *map(Found, joined(sure)),
             *(Found(hit, doubts[id(hit)]) for hit in joined([hit for hit, _ in doubtful.values()])),
         ]
 
@@ -125,11 +146,11 @@ class PhraseCheck(SpokenCheck):
         role = role_of(self.role)
         threshold = context.certain_confidence
         for lexicon in self.lexicons:
-            hits = context.hits.of(lexicon.phrases, role)
+            hits = context.hits.within(lexicon.phrases, role, window)
             if not hits:
                 continue
             mode = self.homophones or lexicon.homophones or _DEFAULT[context.position]
-            for hit in joined(inside(hits, window)):
+            for hit in hits:
                 if not hit.spelled and (mode == "off" or hit.end - hit.start < lexicon.min_sound_characters):
                     continue
                 allowed = lexicon.allows(hit, context)
@@ -148,13 +169,12 @@ class PhraseCheck(SpokenCheck):
         """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""
         role = role_of(self.role)
         limits = context.recognition
-        for text in context.texts:
-            turn = context.conversation.turns[text.index]
+        doubt, alike = limits.doubt_confidence, limits.alike_confidence
+        for place in misheard(context.index, doubt=doubt, alike=alike):
+            text, turn = place.text, place.turn
             if role not in (None, text.role) or turn.end <= window.start or turn.start >= window.end:
                 continue
-            for phrase, start, end in may_be_said(
-                self._sought, text, doubt=limits.doubt_confidence, alike=limits.alike_confidence
-            ):
+            for phrase, start, end in may_be_said(self._sought, place, doubt=doubt, alike=alike):
                 if within(text.heard_at(start, end)[0], window):
                     return (place_evidence(text, start, end, f"maybe {phrase}"),)
         return ()

@@ -69,6 +69,18 @@ class Scope(BaseModel):
         """Whether it is the whole call."""
         return self == Scope()
 
+    @cached_property
+    def ends(self) -> tuple[float | None, ...]:
+        """What counts from the ends of the call."""
+        return (
+            self.first_s,
+            self.last_s,
+            self.first_utterances,
+            self.last_utterances,
+            self.from_s,
+            self.to_s,
+        )
+
     @property
     def backward(self) -> bool:
         return bool(self.before or self.before_s or self.before_utterances)
@@ -77,7 +89,7 @@ class Scope(BaseModel):
     def forward(self) -> bool:
         return bool(self.after or self.after_s or self.after_utterances)
 
-    @property
+    @cached_property
     def relative(self) -> bool:
         return self.backward or self.forward or self.around_s is not None
 
@@ -97,11 +109,8 @@ class ScopedCheck(Check):
     role: RoleName = "agent"
     scope: Scope = Scope()
 
-    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
-        return self.scope.anchor.phrase_lists() if self.scope.anchor is not None else ()
-
-    def rules(self) -> Iterable[str]:
-        return self.scope.anchor.rules() if self.scope.anchor is not None else ()
+    def inside(self) -> Iterable[Check]:
+        return () if self.scope.anchor is None else (self.scope.anchor,)
 
     def anchored(self) -> bool:
         return self.scope.anchored
@@ -124,6 +133,17 @@ _NOWHERE = Place(None)
 
 def place_of(scope: Scope, context: Context, role: SpeakerRole | None) -> Place:
     """The place that ``scope`` means for ``role``: a role of which nothing was recognised has its speech."""
+    if scope.relative:
+        return _place(scope, context, role)
+    places: dict[object, Place] = context.call.places
+    key = (scope.ends, role)
+    place = places.get(key)
+    if place is None:
+        place = places[key] = _place(scope, context, role)
+    return place
+
+
+def _place(scope: Scope, context: Context, role: SpeakerRole | None) -> Place:
     own = context.index.spans(role)
     if not own:
         return _NOWHERE
@@ -154,9 +174,9 @@ def place_of(scope: Scope, context: Context, role: SpeakerRole | None) -> Place:
 def _anchor(scope: Scope, context: Context) -> TimeSpan | Place:
     """What a relative scope counts from; a place where that is missing or in doubt."""
     if scope.anchor is None:
-        return context.anchor.span if context.anchor is not None else context.whole
+        return context.occurrence or context.whole
     trigger = context.at(Position.TRIGGER)
-    found = scope.anchor.anchors(trigger)
+    found = trigger.anchors(scope.anchor)
     if found is None:
         return Place(None, scope.anchor.unsure(trigger))
     nth = scope.nth or 1

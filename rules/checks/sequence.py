@@ -1,7 +1,6 @@
 """Steps of a script, and things said again and again."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SerializeAsAny, model_validator
@@ -47,20 +46,14 @@ class SequenceCheck(Check):
             raise ValueError("`max_gap_s` needs steps in order")
         return self
 
-    def phrase_lists(self) -> Iterable[tuple[str, ...]]:
-        return chain.from_iterable(step.check.phrase_lists() for step in self.steps)
-
-    def rules(self) -> Iterable[str]:
-        return chain.from_iterable(step.check.rules() for step in self.steps)
-
-    def anchored(self) -> bool:
-        return any(step.check.anchored() for step in self.steps)
+    def inside(self) -> Iterable[Check]:
+        return (step.check for step in self.steps)
 
     def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
         return [(step.name, step.check, context) for step in self.steps]
 
     def evaluate(self, context: Context) -> Verdict:
-        found = [step.check.anchors(context) for step in self.steps]
+        found = [context.anchors(step.check) for step in self.steps]
         done = self._walk([[a for a in anchors or () if a.sure] for anchors in found])
         if len(done) == len(self.steps):
             return Verdict(True, tuple(done))
@@ -73,13 +66,13 @@ class SequenceCheck(Check):
             return unknown(LOW_CONFIDENCE, tuple(possible))
         for step, anchors in zip(self.steps, found, strict=True):
             # A step that may have been said unheard may have been said in its place.
-            if not anchors and (verdict := step.check.evaluate(context)).value is None:
+            if not anchors and (verdict := context.ask(step.check)).value is None:
                 return unknown(verdict.reason, _named(verdict.evidence, f"step in doubt: {step.name}"))
-        if any(step.check.evaluate(context).value is None for step in self.steps):
+        if any(context.ask(step.check).value is None for step in self.steps):
             return unknown(LOW_CONFIDENCE, tuple(done))
         if doubt := self._may_follow(missing, done, context):
             return unknown(doubt, (*done, *_named(done[-1:], f"step in doubt: {missing.name}")))
-        absent = missing.check.evaluate(context).evidence[:1] if not found[len(done)] else ()
+        absent = context.ask(missing.check).evidence[:1] if not found[len(done)] else ()
         return Verdict(False, (*done, *_named(absent or done[-1:], f"missing step: {missing.name}")))
 
     def _may_follow(self, missing: Step, done: Sequence[Evidence], context: Context) -> str:

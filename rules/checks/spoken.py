@@ -11,7 +11,7 @@ from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.scope import ScopedCheck, place_of
-from rules.context import Anchor, Context, Position, hit_evidence
+from rules.context import Anchor, Context, Position
 from rules.matching import Hit
 from rules.verdict import FALSE, Verdict, unknown
 
@@ -39,7 +39,7 @@ class Found:
 
     @property
     def evidence(self) -> Evidence:
-        return self.told if isinstance(self.told, Evidence) else hit_evidence(self.told)
+        return self.told if isinstance(self.told, Evidence) else self.told.evidence
 
 
 class SpokenCheck(ScopedCheck):
@@ -52,6 +52,10 @@ class SpokenCheck(ScopedCheck):
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """All occurrences in ``window``, the doubtful ones with their reason."""
         raise NotImplementedError
+
+    def sample(self, context: Context, window: TimeSpan) -> list[Found]:
+        """``found``, or a sure one of them: enough to tell whether there is one."""
+        return self.found(context, window)
 
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:  # noqa: ARG002
         """Where an occurrence may have been misheard."""
@@ -67,15 +71,15 @@ class SpokenCheck(ScopedCheck):
             return unknown(place.doubt)
         if place.window is None:
             return unknown(doubt) if doubt else self._nothing_said(context, role)
-        found = self.found(context, place.window)
-        sure = [f for f in found if not f.doubt]
-        if len(sure) >= self.times:
-            return Verdict(True, lambda: tuple(f.evidence for f in sure))
+        window = place.window
+        found = self.found(context, window) if self.times > 1 else self.sample(context, window)
+        if sum(not f.doubt for f in found) >= self.times:
+            return Verdict(True, lambda: tuple(f.evidence for f in self.found(context, window) if not f.doubt))
         if len(found) >= self.times:
             return unknown(_reason(found), lambda: tuple(f.evidence for f in found))
         if doubt:
             return unknown(doubt)  # nobody on the other channel said it; who was on this one, nobody heard
-        return self.not_said(context, place.window)
+        return self.not_said(context, window)
 
     def anchors(self, context: Context) -> tuple[Anchor, ...] | None:
         """One anchor an utterance."""

@@ -6,16 +6,21 @@ from hypothesis import strategies as st
 
 from rules.cases import dialogue
 from rules.index import CallIndex
-from rules.nearly import Sought, may_be_said, rhyme
+from rules.nearly import _DIGITS, Sought, may_be_said, misheard, rhyme, units_of
 
 DOUBT, ALIKE = 0.6, 0.65
 
 
 def places(text: str, confidences: list[float], *phrases: str, language: str = "zh") -> list[str]:
     """What was heard where a phrase may have been said."""
-    (turn,) = CallIndex(dialogue(f"agent 0-9: {text}", language=language)).turns
+    index = CallIndex(dialogue(f"agent 0-9: {text}", language=language))
+    (turn,) = index.turns
     turn.confidences, turn.weakest = tuple(confidences), min(confidences)
-    return [turn.text[start:end] for _, start, end in may_be_said(Sought(phrases), turn, doubt=DOUBT, alike=ALIKE)]
+    return [
+        turn.text[start:end]
+        for place in misheard(index, doubt=DOUBT, alike=ALIKE)
+        for _, start, end in may_be_said(Sought(phrases), place, doubt=DOUBT, alike=ALIKE)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +100,42 @@ def test_more_doubt_never_rules_a_place_out(heard: list[tuple[str, float]], inde
     text, confidences = "".join(c for c, _ in heard), [c for _, c in heard]
     doubted = [min(c, lower) if i == index else c for i, c in enumerate(confidences)]
     assert set(places(text, confidences, "再见")) <= set(places(text, doubted, "再见"))
+
+
+SOUGHT = ("再见", "好再见", "工号{digits:2-8}", "{digits:3-8}为您服务", "您好在线工号", "bye bye", "在线bye")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("再见在线延头工号三8好为你服务"), st.floats(0.3, 1)), min_size=1, max_size=9
+    ),
+    st.floats(0.5, 0.8),
+    st.floats(0.5, 0.8),
+)
+def test_no_place_is_passed_over(heard: list[tuple[str, float]], one: float, other: float) -> None:
+    """Each place that holds half of a phrase and nothing against it, tried one after another."""
+    doubt, alike = sorted((one, other))
+    index = CallIndex(dialogue(f"agent 0-9: {''.join(c for c, _ in heard)}", language="zh"))
+    (turn,) = index.turns
+    turn.confidences = tuple(c for _, c in heard)
+    turn.weakest = min(turn.confidences)
+    units = units_of(turn)
+    expected = set()
+    for phrase in SOUGHT:
+        for _, sounds in Sought([phrase]).phrases:
+            for first in range(len(units) - len(sounds) + 1):
+                told = [
+                    (u.confidence, u.sound == s or (s == "#" and u.sound in _DIGITS), rhyme(u.sound, s))
+                    for u, s in zip(units[first:], sounds, strict=False)
+                ]
+                agrees = [1.0 if same else 0.5 * (rhymes and c < alike) for c, same, rhymes in told]
+                against = any(not found and c >= doubt for found, (c, _, _) in zip(agrees, told, strict=True))
+                if any(c < alike for c, _, _ in told) and not against and 2 * sum(agrees) >= len(sounds):
+                    expected.add((phrase, units[first].start, units[first + len(sounds) - 1].end))
+    found = [
+        place
+        for where in misheard(index, doubt=doubt, alike=alike)
+        for place in may_be_said(Sought(SOUGHT), where, doubt=doubt, alike=alike)
+    ]
+    assert set(found) == expected
+    assert len(found) == len(expected)
