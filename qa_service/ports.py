@@ -285,7 +285,11 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One unit of work that survives its worker. ``attempts`` counts leases handed out."""
+    """One unit of work that survives its worker.
+
+    ``attempts`` counts leases handed out, ``losses`` those that ended with their owner's death. Of the jobs that
+    are due the one with the highest ``priority`` is next, then the oldest.
+    """
 
     id: int
     kind: str
@@ -298,6 +302,8 @@ class Job:
     lease_expires_at: datetime | None
     error_code: str | None
     error_message: str | None
+    priority: int = 0
+    losses: int = 0
 
 
 class RecordingRepository(Protocol):
@@ -456,19 +462,23 @@ class RuleVersionRepository(Protocol):
 
 
 class JobQueue(Protocol):
-    def enqueue(self, kind: str, key: str, recording_id: int, payload: Mapping[str, str]) -> Job:
+    def enqueue(
+        self, kind: str, key: str, recording_id: int, payload: Mapping[str, str], *, priority: int = 0
+    ) -> Job:
         """Queue work under a unique key. A finished or failed job of that key is queued again; a queued or
-        leased one is returned as it is."""
+        leased one is returned as it is, but for a higher priority."""
         ...
 
     def get(self, job_id: int) -> Job:
         """Raises NotFoundError."""
         ...
 
-    def claim(self, owner: str, *, lease_s: float, job_id: int | None = None) -> Job | None:
-        """Lease the oldest job that is queued and due, or whose lease has expired (or just ``job_id``).
+    def claim(
+        self, owner: str, *, lease_s: float, job_id: int | None = None, unsuspected: bool = False
+    ) -> Job | None:
+        """Lease the next job that is queued and due, or whose lease has expired (or just ``job_id``).
 
-        At most one owner ever holds a job.
+        At most one owner ever holds a job. ``unsuspected``: only one that no worker was lost over.
         """
         ...
 
@@ -488,6 +498,14 @@ class JobQueue(Protocol):
 
     def free_dead(self, is_dead: Callable[[str], bool]) -> int:
         """Queue again every leased job whose owner ``is_dead``; returns how many."""
+        ...
+
+    def due(self, limit: int) -> Sequence[int]:
+        """Ids of jobs that could be claimed now, the next ones first."""
+        ...
+
+    def set_aside(self, *, losses: int, code: str, message: str) -> Sequence[int]:
+        """Fail the jobs that nobody holds any more and that ``losses`` workers were lost over; their ids."""
         ...
 
 

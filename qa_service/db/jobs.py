@@ -4,11 +4,11 @@ Guarantee: at most one owner holds a job. Every change of state is one condition
 applies to the state it was meant for or changes nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from qa_service.db.inserting import insert_or_get, storable
@@ -24,7 +24,9 @@ class SqlJobQueue:
         self._session = session
         self._clock = clock
 
-    def enqueue(self, kind: str, key: str, recording_id: int, payload: Mapping[str, str]) -> Job:
+    def enqueue(
+        self, kind: str, key: str, recording_id: int, payload: Mapping[str, str], *, priority: int = 0
+    ) -> Job:
         """See ``JobQueue.enqueue``. Work queued again starts with no attempts, due at once.
 
         Raises:
@@ -40,7 +42,9 @@ class SqlJobQueue:
                 recording_id=recording_id,
                 payload=dict(payload),
                 state=JobState.QUEUED.value,
+                rank=-priority,
                 attempts=0,
+                losses=0,
                 available_at=now,
                 created_at=now,
                 updated_at=now,
@@ -55,11 +59,15 @@ class SqlJobQueue:
             recording_id=recording_id,
             payload=dict(payload),
             state=JobState.QUEUED.value,
+            rank=-priority,
             attempts=0,
+            losses=0,
             available_at=now,
             error_code=None,
             error_message=None,
         )
+        if again is None and row.rank > -priority:
+            again = self._update(JobRow.key == key, JobRow.rank > -priority, rank=-priority)
         return _job(again or row)
 
     def get(self, job_id: int) -> Job:
@@ -69,13 +77,16 @@ class SqlJobQueue:
             raise _unknown(job_id)
         return _job(row)
 
-    def claim(self, owner: str, *, lease_s: float, job_id: int | None = None) -> Job | None:
+    def claim(
+        self, owner: str, *, lease_s: float, job_id: int | None = None, unsuspected: bool = False
+    ) -> Job | None:
         """See ``JobQueue.claim``. ``owner`` must name one worker: two threads need two names."""
         now = self._clock.now()
         row = self._update(
-            JobRow.id == self._claimable(job_id).scalar_subquery(),
+            JobRow.id == self._claimable(job_id, unsuspected=unsuspected).scalar_subquery(),
             state=JobState.LEASED.value,
             attempts=JobRow.attempts + 1,
+            losses=JobRow.losses + _expired_lease(),
             lease_owner=owner,
             lease_expires_at=now + timedelta(seconds=lease_s),
         )
@@ -139,6 +150,7 @@ class SqlJobQueue:
                     JobRow.state == JobState.LEASED.value,
                     JobRow.lease_owner == owner,
                     state=JobState.QUEUED.value,
+                    losses=JobRow.losses + 1,
                     lease_owner=None,
                     lease_expires_at=None,
                     available_at=self._clock.now(),
@@ -146,19 +158,53 @@ class SqlJobQueue:
                 freed += row is not None
         return freed
 
-    def _claimable(self, job_id: int | None) -> Select[int]:
-        """The oldest claimable job, locked on PostgreSQL; others pass over it instead of waiting for it.
+    def due(self, limit: int) -> Sequence[int]:
+        return self._session.scalars(self._due().limit(limit)).all()
+
+    def set_aside(self, *, losses: int, code: str, message: str) -> Sequence[int]:
+        """See ``JobQueue.set_aside``."""
+        now = self._clock.now()
+        statement = (
+            update(JobRow)
+            .where(
+                text(OPEN_JOBS),
+                JobRow.losses + _expired_lease() >= losses,
+                or_(JobRow.state == JobState.QUEUED.value, JobRow.lease_expires_at <= now),
+            )
+            .values(
+                state=JobState.FAILED.value,
+                losses=JobRow.losses + _expired_lease(),
+                lease_owner=None,
+                lease_expires_at=None,
+                error_code=code,
+                error_message=storable(message)[:ERROR_MESSAGE_CHARACTERS],
+                updated_at=now,
+            )
+            .returning(JobRow.id)
+            .execution_options(synchronize_session=False)
+        )
+        return sorted(self._session.scalars(statement))
+
+    def _claimable(self, job_id: int | None, *, unsuspected: bool) -> Select[int]:
+        """The next claimable job, locked on PostgreSQL; others pass over it instead of waiting for it.
 
         SQLite knows no row locks: there the whole statement runs alone.
         """
+        query = self._due()
+        if job_id is not None:
+            query = query.where(JobRow.id == job_id)
+        if unsuspected:
+            query = query.where(JobRow.losses == 0, JobRow.state == JobState.QUEUED.value)
+        # Uncorrelated: inside an UPDATE of the same table it would otherwise lose its own FROM.
+        return query.limit(1).with_for_update(skip_locked=True).correlate(None)
+
+    def _due(self) -> Select[int]:
+        """Ids of the jobs that anybody may claim, in their order."""
         now = self._clock.now()
         due = and_(JobRow.state == JobState.QUEUED.value, JobRow.available_at <= now)
         expired = and_(JobRow.state == JobState.LEASED.value, JobRow.lease_expires_at <= now)
         query = select(JobRow.id).where(text(OPEN_JOBS), or_(due, expired))
-        if job_id is not None:
-            query = query.where(JobRow.id == job_id)
-        # Uncorrelated: inside an UPDATE of the same table it would otherwise lose its own FROM.
-        return query.order_by(JobRow.id).limit(1).with_for_update(skip_locked=True).correlate(None)
+        return query.order_by(JobRow.rank, JobRow.id)
 
     def _by_key(self, key: str) -> JobRow | None:
         return self._session.scalar(
@@ -194,6 +240,11 @@ class SqlJobQueue:
         return self._session.scalars(statement).one_or_none()
 
 
+def _expired_lease() -> ColumnElement[int]:
+    """1 for a job whose last owner was lost: it is claimed, or given up, although it is leased."""
+    return case((JobRow.state == JobState.LEASED.value, 1), else_=0)
+
+
 def _unknown(job_id: int) -> NotFoundError:
     return NotFoundError(
         "job_not_found", f"no job has the number {job_id}: score its recording again", job_id=job_id
@@ -209,6 +260,8 @@ def _job(row: JobRow) -> Job:
         payload=dict(row.payload),
         state=JobState(row.state),
         attempts=row.attempts,
+        priority=-row.rank,
+        losses=row.losses,
         lease_owner=row.lease_owner,
         lease_expires_at=row.lease_expires_at,
         error_code=row.error_code,

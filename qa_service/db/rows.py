@@ -276,8 +276,8 @@ class JobRow(Row):
     __tablename__ = "jobs"
     __table_args__ = (
         CheckConstraint("state IN ('queued', 'leased', 'done', 'failed')", name="state"),
-        # Claiming walks the open jobs by age; finished ones, which pile up for ever, are not in this index.
-        Index("ix_jobs_open", "id", sqlite_where=text(OPEN_JOBS), postgresql_where=text(OPEN_JOBS)),
+        # Claiming walks the open jobs in their order; finished ones, which pile up for ever, are not in it.
+        Index("ix_jobs_open", "rank", "id", sqlite_where=text(OPEN_JOBS), postgresql_where=text(OPEN_JOBS)),
     )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -286,7 +286,9 @@ class JobRow(Row):
     recording_id: Mapped[int] = mapped_column(_Id, ForeignKey("recordings.id"), index=True)
     payload: Mapped[dict[str, str]]
     state: Mapped[str]
+    rank: Mapped[int] = mapped_column(server_default=text("0"))  # the priority, negated: an index ascends
     attempts: Mapped[int]
+    losses: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]
     available_at: Mapped[datetime]

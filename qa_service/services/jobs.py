@@ -88,7 +88,7 @@ class ScoreRecordings:
         self._limits = limits
         self._prepare_ahead = prepare_ahead
 
-    def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None) -> Job:
+    def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = 0) -> Job:
         """One job for these bytes, engines, metadata and rules. Nothing to do is a job that is done."""
         key = stage_key(
             KIND,
@@ -97,7 +97,7 @@ class ScoreRecordings:
             rules=self._evaluate.selection_digest(pack),
         )
         with self._units() as unit:
-            job = unit.jobs.enqueue(KIND, key, recording.id, {"pack": pack or AUTO})
+            job = unit.jobs.enqueue(KIND, key, recording.id, {"pack": pack or AUTO}, priority=priority)
             unit.commit()
         return job
 
@@ -122,6 +122,20 @@ class ScoreRecordings:
         with self._leases() as leases, self._stage(job_ids, leases) as batches:
             for batch in batches:
                 yield from self._work(batch, leases)
+
+    def run_due(self, first: int | None = None) -> Iterator[tuple[int, Job | QAError]]:
+        """Run one batch of jobs that are due; yields each as ``run_all`` does.
+
+        ``first`` is tried first, whether or not it is next. A job that a worker was lost over runs alone: whatever
+        it does to this one, it costs no other.
+        """
+        with self._leases() as leases:
+            batch: list[_Attempt] = []
+            try:
+                self._fill(batch, first, leases)
+                yield from self._work(batch, leases)
+            finally:
+                _close_all(batch)
 
     def give_up(self, job_id: int, error: QAError) -> Job:
         """Fail a job that nobody holds without running it; its state afterwards."""
@@ -175,22 +189,31 @@ class ScoreRecordings:
         finally:
             _close_all(batch)
 
+    def _fill(self, batch: list[_Attempt], first: int | None, leases: Leases) -> None:
+        """Claim what is due, as much at once as the limits allow."""
+        job = (leases.claim(first) if first is not None else None) or leases.claim_next()
+        while job is not None:
+            batch.append(self._prepared(job))
+            full = len(batch) >= self._limits.calls or sum(a.audio_s for a in batch) >= self._limits.audio_s
+            job = None if full or job.losses else leases.claim_next(unsuspected=True)
+
     def _begin(self, job_id: int, leases: Leases) -> _Attempt:
         try:
             job = leases.claim(job_id)
         except QAError as error:
             return _Attempt(job_id, outcome=error)
-        if job is None:
-            return _Attempt(job_id)
+        return _Attempt(job_id) if job is None else self._prepared(job)
+
+    def _prepared(self, job: Job) -> _Attempt:
         with structlog.contextvars.bound_contextvars(job=job.id, recording=job.recording_id):
             try:
                 recording, metadata = self._inputs(job)
                 ready = self._hear.prepare(recording, metadata)
             except Exception as error:  # noqa: BLE001 - judged where it is settled
-                return _Attempt(job_id, job, outcome=error)
+                return _Attempt(job.id, job, outcome=error)
         if isinstance(ready, PreparedCall):
-            return _Attempt(job_id, job, metadata, call=ready)
-        return _Attempt(job_id, job, metadata, outcome=ready)
+            return _Attempt(job.id, job, metadata, call=ready)
+        return _Attempt(job.id, job, metadata, outcome=ready)
 
     def _work(self, batch: Sequence[_Attempt], leases: Leases) -> Iterator[tuple[int, Job | QAError]]:
         calls = [(attempt, attempt.call) for attempt in batch if attempt.call]

@@ -42,12 +42,19 @@ class Leases:
 
     def claim(self, job_id: int) -> Job | None:
         """The job, held from now on; None when it is finished, not due, or somebody else's."""
+        return self._claim(job_id=job_id)
+
+    def claim_next(self, *, unsuspected: bool = False) -> Job | None:
+        """The next job that is due, held from now on; see ``JobQueue.claim``."""
+        return self._claim(unsuspected=unsuspected)
+
+    def _claim(self, *, job_id: int | None = None, unsuspected: bool = False) -> Job | None:
         with self._units() as unit:
-            job = unit.jobs.claim(self._owner, lease_s=self._lease_s, job_id=job_id)
+            job = unit.jobs.claim(self._owner, lease_s=self._lease_s, job_id=job_id, unsuspected=unsuspected)
             unit.commit()
         if job is not None:
             with self._lock:
-                self._held.add(job_id)
+                self._held.add(job.id)
         return job
 
     def complete(self, job_id: int) -> None:

@@ -180,6 +180,64 @@ def test_jobs_of_dead_owners_are_freed(database: Database) -> None:
     assert (again.id, again.attempts) == (jobs[0].id, 2)
 
 
+def test_what_matters_more_is_next_and_a_queued_job_can_come_to_matter_more(database: Database) -> None:
+    night = enqueue(database, "a", "b", "c")
+    with database.unit_of_work() as unit:
+        asked = unit.jobs.enqueue("process", "d", night[0].recording_id, {}, priority=5)
+        raised = unit.jobs.enqueue("process", "c", night[0].recording_id, {}, priority=9)
+        unit.jobs.enqueue("process", "c", night[0].recording_id, {}, priority=1)  # never lowered
+        assert unit.jobs.due(3) == [raised.id, asked.id, night[0].id]
+        unit.commit()
+    assert (raised.id, raised.priority) == (night[2].id, 9)
+    order = [job.id for job in iter(lambda: claim(database, "w1"), None) if job]
+    assert order == [night[2].id, asked.id, night[0].id, night[1].id]
+
+
+def test_a_job_that_loses_worker_after_worker_is_set_aside(database: Database, clock: ManualClock) -> None:
+    poison, sound = enqueue(database, "a", "b")
+
+    def set_aside() -> list[int]:
+        with database.unit_of_work() as unit:
+            ids = unit.jobs.set_aside(losses=2, code="worker_died", message="twice")
+            unit.commit()
+        return list(ids)
+
+    claim(database, "w1", job_id=poison.id)
+    clock.advance(60)
+    assert set_aside() == []  # one worker may be lost to anything
+    again = claim(database, "w2", job_id=poison.id)
+    assert again is not None
+    assert (again.attempts, again.losses) == (2, 1)
+    assert set_aside() == []  # it is being tried
+    clock.advance(60)
+    assert set_aside() == [poison.id]
+    failed = read(database, poison.id)
+    assert (failed.state, failed.error_code, failed.losses, failed.lease_owner) == (
+        JobState.FAILED,
+        "worker_died",
+        2,
+        None,
+    )
+    assert read(database, sound.id).state is JobState.QUEUED
+    (fresh,) = enqueue(database, "a")
+    assert (fresh.state, fresh.attempts, fresh.losses) == (JobState.QUEUED, 0, 0)
+
+
+def test_a_worker_that_is_known_to_be_dead_is_a_loss_too(database: Database) -> None:
+    first, second = enqueue(database, "a", "b")
+    claim(database, "dead")
+    with database.unit_of_work() as unit:
+        unit.jobs.free_dead(lambda owner: owner == "dead")
+        unit.commit()
+    assert read(database, first.id).losses == 1
+    with database.unit_of_work() as unit:
+        unsuspected = unit.jobs.claim("w1", lease_s=60, unsuspected=True)
+        assert unsuspected is not None
+        assert unsuspected.id == second.id
+        assert unit.jobs.claim("w1", lease_s=60, unsuspected=True) is None
+        assert unit.jobs.set_aside(losses=1, code="worker_died", message="once") == [first.id]
+
+
 def test_an_unknown_job_is_not_found(database: Database) -> None:
     with database.unit_of_work() as unit:
         with pytest.raises(NotFoundError):

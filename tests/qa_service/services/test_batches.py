@@ -289,3 +289,43 @@ def test_a_job_that_is_given_up_has_the_given_code(workplace: Workplace) -> None
     (job_id,) = queue(workplace, b"one")
     job = workplace.jobs().give_up(job_id, InputError("worker_died", "it kills workers"))
     assert (job.state, job.error_code, job.error_message) == (JobState.FAILED, "worker_died", "it kills workers")
+
+
+# What is due ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_due_runs_as_one_batch(workplace: Workplace) -> None:
+    ids = queue(workplace, b"one", SILENT, b"two", b"three")
+    jobs = workplace.jobs(limits=BatchLimits(calls=3))
+    assert {job_id for job_id, _ in jobs.run_due()} == set(ids[:3])
+    assert workplace.transcriber.batches == [[b"one", b"two"]]
+    assert [job_id for job_id, _ in jobs.run_due()] == ids[3:]
+    assert list(jobs.run_due()) == []
+
+
+def test_the_job_that_is_asked_for_comes_first(workplace: Workplace) -> None:
+    ids = queue(workplace, b"one", b"two", b"three")
+    jobs = workplace.jobs(limits=BatchLimits(calls=2))
+    assert [job_id for job_id, _ in jobs.run_due(first=ids[2])] == [ids[2], ids[0]]
+    assert [job_id for job_id, _ in jobs.run_due(first=ids[2])] == [ids[1]]  # it is done: somebody else's turn
+
+
+def test_a_job_that_a_worker_was_lost_over_runs_alone(workplace: Workplace) -> None:
+    ids = queue(workplace, b"one", b"two", b"three")
+    with workplace.database.unit_of_work() as unit:
+        unit.jobs.claim("dead", lease_s=60, job_id=ids[1])
+        unit.jobs.free_dead(lambda owner: owner == "dead")
+        unit.commit()
+    jobs = workplace.jobs()
+    assert [job_id for job_id, _ in jobs.run_due()] == [ids[0], ids[2]]
+    assert [job_id for job_id, _ in jobs.run_due()] == [ids[1]]
+    assert [len(batch) for batch in workplace.transcriber.batches] == [2, 1]
+
+
+def test_a_batch_of_what_is_due_that_is_dropped_leaves_nothing_open(workplace: Workplace) -> None:
+    queue(workplace, b"one", b"two")
+    running = workplace.jobs().run_due()
+    next(running)
+    running.close()
+    assert workplace.decoder.open == []
+    assert not background_threads()
