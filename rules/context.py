@@ -112,14 +112,30 @@ class Context:
     There is one for each of these, which knows what it was asked before.
     """
 
-    __slots__ = ("_anchors", "_at", "_verdicts", "call", "index", "occurrence", "position")
+    __slots__ = (
+        "_anchors",
+        "_at",
+        "_verdicts",
+        "call",
+        "certain_confidence",
+        "hits",
+        "index",
+        "occurrence",
+        "position",
+        "recognition",
+    )
 
     def __init__(self, call: CallFacts, position: Position, occurrence: TimeSpan | None = None) -> None:
         """To be had from ``at``, but for the first."""
         self.call = call
         self.index = call.index
+        self.hits = call.hits
+        self.recognition = limits = call.recognition
         self.position = position
         self.occurrence = occurrence
+        asked_for = position is Position.REQUIRE
+        self.certain_confidence = limits.accept_confidence if asked_for else limits.convict_confidence
+        """From which confidence of its weakest word on something said counts, where it is asked for or accuses."""
         key = None if occurrence is None else (occurrence.start, occurrence.end)
         self._at = call.contexts.setdefault(key, {})
         self._at[position] = self
@@ -135,7 +151,7 @@ class Context:
 
     def ask(self, check: "Check") -> Verdict:
         """What ``check`` answers here; one that does not depend on an occurrence is asked once."""
-        here = self._where_asked(check)
+        here = self if self.occurrence is None else self._where_asked(check)
         form = self.call.forms.get(id(check))
         if form is None:
             return check.evaluate(here)
@@ -146,7 +162,7 @@ class Context:
 
     def anchors(self, check: "Check") -> tuple[Anchor, ...] | None:
         """``check.anchors`` here, found once."""
-        here = self._where_asked(check)
+        here = self if self.occurrence is None else self._where_asked(check)
         form = self.call.forms.get(id(check))
         if form is None:
             return check.anchors(here)
@@ -160,7 +176,7 @@ class Context:
         self._anchors.clear()
 
     def _where_asked(self, check: "Check") -> "Context":
-        if self.occurrence is None or check.depends_on_occurrence:
+        if check.depends_on_occurrence:
             return self
         return self.call.contexts[None].get(self.position) or Context(self.call, self.position)
 
@@ -177,16 +193,8 @@ class Context:
         return self.call.metadata
 
     @property
-    def recognition(self) -> Recognition:
-        return self.call.recognition
-
-    @property
     def texts(self) -> tuple[TurnText, ...]:
         return self.index.turns
-
-    @property
-    def hits(self) -> Hits:
-        return self.call.hits
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -195,12 +203,6 @@ class Context:
     @property
     def whole(self) -> TimeSpan:
         return self.index.whole
-
-    @property
-    def certain_confidence(self) -> float:
-        """From which confidence of its weakest word on something said counts, where it is asked for or accuses."""
-        asked_for = self.position is Position.REQUIRE
-        return self.recognition.accept_confidence if asked_for else self.recognition.convict_confidence
 
     def doubt(self, *roles: SpeakerRole | None) -> str | None:
         """Why it cannot be told what any of ``roles`` (None: all of them) did or did not do; None: it can."""

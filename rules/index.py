@@ -130,7 +130,8 @@ class TurnText:
         if start >= end:
             return 1.0
         heard = self._heard
-        if heard.together(start, end):
+        utterance = heard.utterances[start]
+        if utterance and utterance is heard.utterances[end - 1]:
             return min(heard.confidences[start:end])
         return min((u.heard_at(a, b)[1] for u, a, b in self._pieces(start, end)), default=1.0)
 
@@ -152,10 +153,10 @@ class TurnText:
         They are as sure as their weakest word: a mean hides the one misheard character that decides (能 for 不能).
         """
         heard = self._heard
-        if heard.together(start, end):
-            begin = heard.begins[start]
-            finish = max(begin, heard.ends[end - 1])
-            return begin, finish, min(heard.confidences[start:end]), heard.utterances[start]
+        utterance = heard.utterances[start]
+        if utterance and utterance is heard.utterances[end - 1]:
+            begin, finish = heard.begins[start], heard.ends[end - 1]
+            return begin, finish if finish > begin else begin, min(heard.confidences[start:end]), utterance
         pieces = self._pieces(start, end)
         spans, confidences = zip(*(u.heard_at(a, b) for u, a, b in pieces), strict=True)
         span = hull(spans)
@@ -209,11 +210,6 @@ class _Characters:
         self.ends = [end for _, end, _, _ in characters]
         self.confidences = [confidence for _, _, confidence, _ in characters]
         self.utterances = [utterance for _, _, _, utterance in characters]
-
-    def together(self, start: int, end: int) -> bool:
-        """Whether ``[start, end)`` are of one utterance that is told here."""
-        utterance = self.utterances[start]
-        return bool(utterance) and utterance is self.utterances[end - 1]
 
 
 def _characters(utterance: Utterance) -> list[_Character]:

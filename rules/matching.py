@@ -56,6 +56,7 @@ class Hit:
     """Where it starts in the text of the whole call."""
     rank: tuple[bool, int, int]
     """The spelled before those by sound, the longer before the shorter, in the order of the text."""
+    middle_s: float
     _evidence: Evidence | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -71,10 +72,6 @@ class Hit:
                 self.confidence,
             )
         return self._evidence
-
-    @property
-    def middle_s(self) -> float:
-        return (self.start_s + self.end_s) / 2
 
     @property
     def respelled(self) -> bool:
@@ -100,8 +97,10 @@ class Hit:
 
 def hit_of(phrase: str, text: TurnText, start: int, end: int, *, spelled: bool) -> Hit:
     """The hit of ``phrase`` in the characters ``[start, end)`` of ``text``."""
-    at = text.at + start
-    return Hit(phrase, text, start, end, spelled, *text.heard(start, end), at, (not spelled, start - end, at))
+    at, rank = text.at + start, (not spelled, start - end, text.at + start)
+    start_s, end_s, confidence, utterances = text.heard(start, end)
+    middle_s = (start_s + end_s) / 2
+    return Hit(phrase, text, start, end, spelled, start_s, end_s, confidence, utterances, at, rank, middle_s)
 
 
 Raw = tuple[int, int, bool]

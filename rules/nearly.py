@@ -78,7 +78,10 @@ def _in_doubt(units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Misheard:
-    """A turn with words in doubt. ``traces``: a phrase that may have been said there has one of them."""
+    """A turn with words in doubt.
+
+    ``traces``: ``Sought`` that has none of them holds no phrase that may have been said there. Few have any.
+    """
 
     text: TurnText
     turn: Turn
@@ -103,8 +106,6 @@ def may_be_said(sought: Sought, place: Misheard, *, doubt: float, alike: float) 
 
     A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
     """
-    if sought.traces.isdisjoint(place.traces):
-        return
     units = units_of(place.text)
     found = []
     for first, number in set(sought.places(units, alike)):

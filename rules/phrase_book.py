@@ -258,13 +258,16 @@ class PhraseBook:
                 turn = turn_of[start]
                 betrayed[turn.index, literal] = turn
             for phrase in phrases[literal]:
-                _add_by_sound(found, phrase, start, end)
+                if phrase not in found:
+                    found[phrase] = [(start, end, False)]
+                elif (start, end, True) not in found[phrase]:  # else most are
+                    _add_beside(found[phrase], start, end)
         for (_, literal), turn in betrayed.items():
             for template in templates[literal]:
                 if template.digits > turn.longest_sounding_number:
                     continue
                 for start, end in _places(template.others_by_sound, template.sounded, turn.sounds):
-                    _add_by_sound(found, template.phrase, turn.at + start, turn.at + end)
+                    _add_beside(found.setdefault(template.phrase, []), turn.at + start, turn.at + end)
 
 
 def _places(literals: tuple[str, ...], program: Pattern, text: str) -> list[tuple[int, int]]:
@@ -275,9 +278,7 @@ def _places(literals: tuple[str, ...], program: Pattern, text: str) -> list[tupl
     return [match.span() for match in program.finditer(text) if match.end() > match.start()]
 
 
-def _add_by_sound(found: _Found, phrase: int, start: int, end: int) -> None:
-    places = found.get(phrase)
-    if places is None:
-        found[phrase] = [(start, end, False)]
-    elif (start, end, True) not in places and not any(s and a < end and start < b for a, b, s in places):
+def _add_beside(places: list[Raw], start: int, end: int) -> None:
+    """Add what was found by sound, unless it was found there by spelling."""
+    if not any(spelled and a < end and start < b for a, b, spelled in places):
         places.append((start, end, False))

@@ -1,6 +1,6 @@
 """Phrases: was it said?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import chain
 from typing import Literal
@@ -116,13 +116,17 @@ class PhraseCheck(SpokenCheck):
         """Hits in scope; those that overlap are one."""
         return self._once_each(self._told(context, window))
 
-    def sample(self, context: Context, window: TimeSpan) -> list[Found]:
-        told = []
-        for hit, doubt in self._told(context, window):
+    def look(self, context: Context, window: TimeSpan) -> tuple[list[Found], Callable[[], list[Found]]]:
+        if self.times > 1:
+            return super().look(context, window)
+        told = self._told(context, window)
+        first = []
+        for hit, doubt in told:
+            first.append((hit, doubt))
             if not doubt:
-                return [Found(hit)]
-            told.append((hit, doubt))
-        return self._once_each(told) if told else []
+                return [Found(hit)], lambda: self._once_each(chain(first, told))
+        found = self._once_each(first) if first else []
+        return found, lambda: found
 
     def _once_each(self, told: Iterable[tuple[Hit, str]]) -> list[Found]:
         """One an occurrence, whichever lexicons it is of; the doubtful ones apart, with their reason."""
@@ -169,12 +173,14 @@ class PhraseCheck(SpokenCheck):
         """Where one of the phrases may have been misheard. Nobody is accused of what may have been said."""
         role = role_of(self.role)
         limits = context.recognition
-        doubt, alike = limits.doubt_confidence, limits.alike_confidence
+        doubt, alike, sought = limits.doubt_confidence, limits.alike_confidence, self._sought
         for place in misheard(context.index, doubt=doubt, alike=alike):
             text, turn = place.text, place.turn
             if role not in (None, text.role) or turn.end <= window.start or turn.start >= window.end:
                 continue
-            for phrase, start, end in may_be_said(self._sought, place, doubt=doubt, alike=alike):
+            if sought.traces.isdisjoint(place.traces):
+                continue
+            for phrase, start, end in may_be_said(sought, place, doubt=doubt, alike=alike):
                 if within(text.heard_at(start, end)[0], window):
                     return (place_evidence(text, start, end, f"maybe {phrase}"),)
         return ()

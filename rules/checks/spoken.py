@@ -1,6 +1,6 @@
 """What checks share that look for something said: where, by whom, how often, and what not finding it means."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -53,9 +53,10 @@ class SpokenCheck(ScopedCheck):
         """All occurrences in ``window``, the doubtful ones with their reason."""
         raise NotImplementedError
 
-    def sample(self, context: Context, window: TimeSpan) -> list[Found]:
-        """``found``, or a sure one of them: enough to tell whether there is one."""
-        return self.found(context, window)
+    def look(self, context: Context, window: TimeSpan) -> tuple[list[Found], Callable[[], list[Found]]]:
+        """Enough of ``found`` to tell whether it is said ``times`` times, and what finds all."""
+        found = self.found(context, window)
+        return found, lambda: found
 
     def may_be_said(self, context: Context, window: TimeSpan) -> tuple[Evidence, ...]:  # noqa: ARG002
         """Where an occurrence may have been misheard."""
@@ -72,9 +73,9 @@ class SpokenCheck(ScopedCheck):
         if place.window is None:
             return unknown(doubt) if doubt else self._nothing_said(context, role)
         window = place.window
-        found = self.found(context, window) if self.times > 1 else self.sample(context, window)
-        if sum(not f.doubt for f in found) >= self.times:
-            return Verdict(True, lambda: tuple(f.evidence for f in self.found(context, window) if not f.doubt))
+        found, find_all = self.look(context, window)
+        if sum([not f.doubt for f in found]) >= self.times:
+            return Verdict(True, lambda: tuple(f.evidence for f in find_all() if not f.doubt))
         if len(found) >= self.times:
             return unknown(_reason(found), lambda: tuple(f.evidence for f in found))
         if doubt:

@@ -16,10 +16,12 @@ def places(text: str, confidences: list[float], *phrases: str, language: str = "
     index = CallIndex(dialogue(f"agent 0-9: {text}", language=language))
     (turn,) = index.turns
     turn.confidences, turn.weakest = tuple(confidences), min(confidences)
+    sought = Sought(phrases)
     return [
         turn.text[start:end]
         for place in misheard(index, doubt=DOUBT, alike=ALIKE)
-        for _, start, end in may_be_said(Sought(phrases), place, doubt=DOUBT, alike=ALIKE)
+        if not sought.traces.isdisjoint(place.traces)
+        for _, start, end in may_be_said(sought, place, doubt=DOUBT, alike=ALIKE)
     ]
 
 
@@ -134,8 +136,10 @@ def test_no_place_is_passed_over(heard: list[tuple[str, float]], one: float, oth
                     expected.add((phrase, units[first].start, units[first + len(sounds) - 1].end))
     found = [
         place
+        for sought in map(Sought, zip(SOUGHT, strict=True))
         for where in misheard(index, doubt=doubt, alike=alike)
-        for place in may_be_said(Sought(SOUGHT), where, doubt=doubt, alike=alike)
+        if not sought.traces.isdisjoint(where.traces)
+        for place in may_be_said(sought, where, doubt=doubt, alike=alike)
     ]
     assert set(found) == expected
     assert len(found) == len(expected)
