@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
 from qa_service.adapters.discovery import raw_format_of
-from qa_service.adapters.filename_template import FilenameTemplate
+from qa_service.adapters.filename_presets import name_reader
 from qa_service.adapters.metadata_fields import contradictions, merge
 from qa_service.adapters.pairing import CallFiles, legs_of, pair
 from qa_service.domain.call import CallMetadata
@@ -57,7 +57,7 @@ class MetadataSources:
         self._given = self._load(sidecar) if sidecar else None
         self._found: dict[Path, Sidecar | QAError | None] = {}
         self._template = (
-            FilenameTemplate(settings.filename_template, time_zone=settings.zone)
+            name_reader(settings.filename_template, time_zone=settings.zone)
             if settings.filename_template
             else None
         )

@@ -47,6 +47,16 @@ _WORDS = {
 }
 
 
+_NOT_TEXT = {*_WORDS, "started_at", "language", "hold_spans", "channel_map", "raw_format"}
+_FORMS = {
+    "digits": "[0-9+*#]+~",
+    "uniqueid": "(?:[A-Za-z][A-Za-z0-9_.]{0,39}~-)?[0-9]{9,11}[.][0-9]+~",
+    "uuid": "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}",
+}
+"""What a part may be told to look like, after a colon: a number that can be dialled, and the names that Asterisk
+(with the system's before a dash, if it has one) and FreeSWITCH give to a channel."""
+
+
 class FilenameTemplate:
     """A compiled template: known columns in braces, ``{_}`` for a part to skip, ``{{`` for a brace."""
 
@@ -54,7 +64,8 @@ class FilenameTemplate:
         """
         Args:
             template: for the file name without its suffix, for example ``{agent_id}_{_}_{customer_ref}``.
-                A ``started_at`` takes a strptime format after a colon, ISO 8601 without one.
+                A ``started_at`` takes a strptime format after a colon, ISO 8601 without one; the columns of
+                text, and ``_``, take ``digits``, ``uniqueid`` or ``uuid``.
             time_zone: the site's, for a ``started_at`` without an offset.
 
         Raises:
@@ -109,7 +120,9 @@ class FilenameTemplate:
             if column != "_":
                 self._groups[column] = f"part{number}"
         if not self._groups:
-            raise self._invalid(f"it holds no column; known are {', '.join(ALLOWED_FORMS)}")
+            raise self._invalid(
+                f"it holds no column (known are {', '.join(ALLOWED_FORMS)}) and names no telephone system"
+            )
         literal, column, *_ = parts[-1]
         if column is None and literal.lower().endswith(tuple(AUDIO_SUFFIXES)):
             raise self._invalid("leave the file's suffix out")
@@ -123,8 +136,10 @@ class FilenameTemplate:
         if column == "started_at" and spec:
             self._time_format = spec
             return self._time_pattern(spec, thrift)
+        if spec in _FORMS and column not in _NOT_TEXT:
+            return _FORMS[spec].replace("~", thrift)
         if spec:
-            raise self._invalid(f"{{{column}}} takes no format; only started_at does")
+            raise self._invalid(f"{{{column}:{spec}}} is not a form; parts of text take {', '.join(_FORMS)}")
         return _WORDS.get(column, ".+~").replace("~", thrift)
 
     def _time_pattern(self, spec: str, thrift: str) -> str:

@@ -344,6 +344,16 @@ def test_the_name_of_a_call_without_its_endings(legs: FakeContainer, calls: Path
     assert metadata_of(answer) == CallMetadata(agent_id="8023", direction=Direction.INBOUND)
 
 
+def test_legs_named_by_a_telephone_system_are_one_call(tmp_path: Path, calls: Path) -> None:
+    container = FakeContainer(tmp_path / "data", filename_template="vicidial", leg_suffixes=("-out", "-in"))
+    name = "20240131-142530_13800138000_SALES1_6666"
+    paths = [file(calls, f"{name}-{side}.wav", side.encode()) for side in ("in", "out")]
+    (answer,) = run(container, paths)
+    told = metadata_of(answer)
+    assert (told.agent_id, told.queue, told.customer_ref) == ("6666", "SALES1", "13800138000")
+    container.database.dispose()
+
+
 @pytest.mark.parametrize("row", ["7-out.wav", "7-in.wav", "7-out.wav,8023\n7-in.wav"])
 def test_the_row_of_either_leg(legs: FakeContainer, calls: Path, row: str) -> None:
     (calls / "call_metadata.csv").write_text(f"file,agent_id\n{row},8023\n", "utf-8")

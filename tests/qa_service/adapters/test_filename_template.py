@@ -45,6 +45,8 @@ def test_the_usual_name() -> None:
             CallMetadata(started_at=datetime(2026, 5, 1, 9, tzinfo=SHANGHAI)),
         ),
         ("{started_at}", "20260501T0900", CallMetadata(started_at=NINE)),
+        ("{customer_ref:digits}-{agent_id}", "+86138-a-b", CallMetadata(customer_ref="+86138", agent_id="a-b")),
+        ("{_}-{call_id:uniqueid}", "x-1706682330.12", CallMetadata(call_id="1706682330.12")),
     ],
 )
 def test_other_names(template: str, stem: str, expected: CallMetadata) -> None:
@@ -66,6 +68,9 @@ def test_other_names(template: str, stem: str, expected: CallMetadata) -> None:
         ("{started_at:%Y%m%d%H}", "202602301"),
         ("{started_at}", "20260501"),
         ("{language}", "中文"),
+        ("{agent_id:digits}", "7a"),
+        ("{call_id:uniqueid}", "1706682330"),
+        ("{call_id:uuid}", "9f0c1c5e-1bb5-4d8d-9c1e-2f8c0d0e7a1"),
         ("{team}", "caf\udce9"),  # bytes that are not UTF-8
     ],
 )
@@ -79,7 +84,7 @@ def test_names_that_do_not_match(template: str, stem: str) -> None:
      "{agent_id!r}", "{agent_id:>10}", "{agent_id:{team}}", "{agent_id}_{agent_id}", "{team}/{agent_id}",
      "{team}\\{agent_id}", "{agent_id}.wav", "{file}", "{started_at:%Y%m%d}", "{started_at:%H%M}",
      "{started_at:%Y%m%d%I}", "{started_at:%Y%b%d%H}", "{started_at:%Y%Y%m%d%H}", "{started_at:%Y%m%d%H%}",
-     "{_:%Y}"],
+     "{_:%Y}", "{direction:digits}", "{started_at:digits}"],
 )  # fmt: skip
 def test_bad_templates_are_refused(template: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
