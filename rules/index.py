@@ -80,7 +80,9 @@ class TurnText:
     @cached_property
     def confidences(self) -> tuple[float, ...]:
         """Of the word behind each character, 1 for a space between utterances."""
-        return tuple(self._confidence(i) for i in range(len(self.text)))
+        heard = self._heard
+        told = zip(heard.confidences, heard.utterances, strict=True)
+        return tuple([known if by else self._confidence(i) for i, (known, by) in enumerate(told)])
 
     @cached_property
     def weakest(self) -> float:

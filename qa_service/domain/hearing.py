@@ -99,7 +99,9 @@ def worst_share(
 ) -> float:
     """The least expected share heard right of any ``length_s`` seconds of the speech in ``window``, pauses not
     counted; 1 where there is less speech than that."""
-    pieces = _pieces(clip(speech, window), [(s, c) for s, c in found if s.overlap_s(window) > 0])
+    begin, end = window.start, window.end
+    inside = [(s, c) for s, c in found if s.start < end and s.end > begin and s.overlap_s(window) > 0]
+    pieces = _pieces(clip(speech, window), inside)
     ends = list(accumulate(seconds for seconds, _ in pieces))
     right = [0.0, *accumulate(seconds * confidence for seconds, confidence in pieces)]
     if not pieces or ends[-1] < length_s:
@@ -125,7 +127,7 @@ def _pieces(speech: Sequence[TimeSpan], found: Sequence[Stretch]) -> list[tuple[
     """``(seconds, confidence)`` of the speech from its start to its end, 0 where nothing was heard."""
     pieces: list[tuple[float, float]] = []
     index = 0
-    ordered = sorted(found)
+    ordered = sorted(found, key=lambda stretch: (stretch[0].start, stretch[0].end, stretch[1]))
     for span in speech:
         at = span.start
         while index < len(ordered) and ordered[index][0].end <= span.start:
