@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     pack_zh: str = "service-zh"
     pack_en: str = "service-en"
 
+    broker_url: str | None = None
+    work_limit_s: PositiveFloat = 2 * 3600.0
+    worker_memory_bytes: int = Field(default=0, ge=0)
     lease_s: PositiveFloat = 60.0
     transient_retries: PositiveInt = 3
 

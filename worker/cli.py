@@ -27,6 +27,7 @@ from qa_service.services import report
 from qa_service.settings import load_settings
 from worker.commands.models import models_app
 from worker.commands.rules import rules_app
+from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
@@ -39,6 +40,7 @@ database = typer.Typer(no_args_is_help=True, help="The database.")
 app.add_typer(database, name="db")
 app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")
+app.command("worker")(work)
 
 
 _UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -12,7 +12,7 @@ from models.vad.silero import SileroVad
 from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.machine import cpu_cores
-from qa_service.adapters.processes import owner_name
+from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.ports import RuleEvaluator
@@ -22,6 +22,7 @@ from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
+from qa_service.services.upkeep import Upkeep
 from qa_service.settings import Settings
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack, shipped_packs
@@ -128,6 +129,10 @@ class Container:
             limits=self.limits,
             prepare_ahead=self.hear.on_gpu,
         )
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        return Upkeep(units=self.database.unit_of_work, is_dead=is_dead)
 
     @property
     def limits(self) -> BatchLimits:

@@ -11,15 +11,15 @@ from worker.member import main as work
 
 
 def main(descriptor: int) -> None:
-    work(descriptor, _container)
+    work(descriptor, container)
 
 
-def _container(settings: Settings) -> FakeContainer:
+def container(settings: Settings) -> FakeContainer:
     if (settings.data_dir / "broken").exists():
         os._exit(3)
-    container = FakeContainer(settings.data_dir, settings=settings)
-    container.workplace.transcriber.during = lambda content: _during(container, content)
-    return container
+    made = FakeContainer(settings.data_dir, settings=settings)
+    made.workplace.transcriber.during = lambda content: _during(made, content)
+    return made
 
 
 def _during(container: FakeContainer, content: bytes) -> None:

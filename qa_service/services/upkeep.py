@@ -1,0 +1,49 @@
+"""What keeps the queue whole when workers and messages are lost.
+
+Guarantee: safe to run at any time, by any number of workers: every change is conditional on what it was meant for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from qa_service.ports import UnitOfWorkFactory
+
+LOSSES = 3
+"""So many workers may be lost over one job before it is set aside."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Jobs that were ``freed`` from dead workers, ``set_aside``, and that are ``due``, counted up to a limit."""
+
+    freed: int
+    set_aside: int
+    due: int
+
+
+class Upkeep:
+    """Frees what dead workers held, gives up what kills them, and counts what waits for one."""
+
+    def __init__(self, *, units: UnitOfWorkFactory, is_dead: Callable[[str], bool]) -> None:
+        self._units = units
+        self._is_dead = is_dead
+
+    def sweep(self, *, count: int) -> Swept:
+        """One round; due jobs are counted up to ``count``."""
+        with self._units() as unit:
+            freed = unit.jobs.free_dead(self._is_dead)
+            given_up = unit.jobs.set_aside(
+                losses=LOSSES,
+                code="worker_died",
+                message=f"{LOSSES} workers died over this recording: give them more memory, or leave it out; "
+                "score it again to try once more",
+            )
+            due = len(unit.jobs.due(count))
+            unit.commit()
+        if freed or given_up:
+            log.warning("workers were lost", freed=freed, set_aside=list(given_up))
+        return Swept(freed, len(given_up), due)

@@ -1,0 +1,170 @@
+"""Workers on a real broker: every job once, whatever happens to messages, workers and the broker."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qa_service.db.rows import EvaluationRow
+from qa_service.errors import ConfigurationError
+from qa_service.ports import JobState
+from qa_service.settings import Settings
+from tests.brokers import Redis, running_redis
+from tests.cli import environment
+from tests.fakes import SILENT
+from tests.worker.containers import FakeContainer
+from worker.app import MOST_RINGS, SPEECH, WORK, make_app
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Redis]:
+    with running_redis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def container(tmp_path: Path, broker: Redis, postgresql_url: str) -> Iterator[FakeContainer]:
+    settings = Settings(data_dir=tmp_path / "data", database_url=postgresql_url, broker_url=broker.url, lease_s=2)
+    container = FakeContainer(tmp_path / "data", settings=settings)
+    yield container
+    container.database.dispose()
+
+
+@pytest.fixture
+def start(container: FakeContainer) -> Iterator[Callable[[], psutil.Process]]:
+    started: list[psutil.Process] = []
+
+    def one() -> psutil.Process:
+        settings = container.settings
+        surroundings = environment(
+            settings.data_dir,
+            QA_DATABASE_URL=settings.database_url or "",
+            QA_BROKER_URL=settings.broker_url or "",
+            QA_LEASE_S="2",
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.worker.celery_worker", "1"],
+            env=surroundings,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started.append(psutil.Process(process.pid))
+        return started[-1]
+
+    yield one
+    for process in started:
+        end(process)
+
+
+def end(process: psutil.Process) -> None:
+    """With its children, as the power does."""
+    with_children = [process]
+    try:
+        with_children += process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for one in with_children:
+        try:
+            os.kill(one.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    psutil.wait_procs(with_children, 10)
+
+
+def enqueue(container: FakeContainer, *contents: bytes) -> list[int]:
+    folder = container.settings.data_dir.parent / "calls"
+    folder.mkdir(exist_ok=True)
+    ids = []
+    for number, content in enumerate(contents):
+        (folder / f"{number}.wav").write_bytes(content)
+        received = container.ingest.receive(folder / f"{number}.wav", None)
+        ids.append(container.jobs.enqueue(received.recording, received.metadata, pack=None).id)
+    return ids
+
+
+def settled(container: FakeContainer, ids: list[int], timeout_s: float = 60) -> list[str]:
+    """States of the jobs when each has come to its end: done, or the code of its failure."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        jobs = [container.jobs.state(job_id) for job_id in ids]
+        if all(job.state in (JobState.DONE, JobState.FAILED) for job in jobs):
+            return [job.error_code or job.state.value for job in jobs]
+        time.sleep(0.05)
+    raise AssertionError([(job.id, job.state, job.attempts, job.error_code) for job in jobs])
+
+
+def test_jobs_that_nobody_rang_for_are_found(
+    container: FakeContainer, start: Callable[[], psutil.Process]
+) -> None:
+    ids = enqueue(container, *[f"call {n}".encode() for n in range(30)], SILENT)
+    start()
+    assert settled(container, ids) == ["done"] * 30 + ["silent_audio"]
+    assert container.workplace.count(EvaluationRow) == 30
+
+
+def test_a_worker_that_is_killed_costs_nothing(
+    container: FakeContainer, start: Callable[[], psutil.Process]
+) -> None:
+    ids = enqueue(container, *[f"slow {n}".encode() for n in range(12)])
+    first = start()
+    heard = container.settings.data_dir / "heard"
+    deadline = time.monotonic() + 60
+    while not heard.exists() or len(list(heard.iterdir())) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    end(first)
+    start()
+    assert set(settled(container, ids)) == {"done"}
+    assert container.workplace.count(EvaluationRow) == 12
+
+
+def test_a_recording_that_kills_workers_is_set_aside_alone(
+    container: FakeContainer, start: Callable[[], psutil.Process]
+) -> None:
+    ids = enqueue(container, b"one", b"die always", b"two", b"three")
+    start()
+    assert settled(container, ids) == ["done", "worker_died", "done", "done"]
+
+
+def test_the_broker_may_forget_everything(
+    container: FakeContainer, broker: Redis, start: Callable[[], psutil.Process]
+) -> None:
+    ids = enqueue(container, *[f"slow {n}".encode() for n in range(10)])
+    start()
+    while not (container.settings.data_dir / "heard").exists():
+        time.sleep(0.05)
+    broker.kill()
+    time.sleep(0.3)
+    broker.start()
+    more = enqueue(container, *[f"later {n}".encode() for n in range(10)])
+    assert set(settled(container, ids + more)) == {"done"}
+
+
+def test_messages_are_few_however_many_jobs_there_are(container: FakeContainer, broker: Redis) -> None:
+    celery = make_app(container.settings, make=lambda _: container)
+    enqueue(container, *[f"call {n}".encode() for n in range(MOST_RINGS + 20)])
+    for _ in range(3):
+        celery.tasks["qa.score.sweep"]()
+        assert broker.client().llen(SPEECH) == MOST_RINGS
+
+
+def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Callable[[], psutil.Process]) -> None:
+    celery = make_app(container.settings, make=lambda _: container)
+    for _ in range(20):
+        celery.send_task(WORK, queue=SPEECH)
+    ids = enqueue(container, b"one", b"two")
+    start()
+    assert settled(container, ids) == ["done", "done"]
+    assert [container.jobs.state(job_id).attempts for job_id in ids] == [1, 1]
+
+
+def test_without_a_broker_there_is_no_fleet() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_app(Settings())
+    assert caught.value.code == "broker_missing"
