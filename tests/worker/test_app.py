@@ -37,10 +37,10 @@ def container(tmp_path: Path, broker: Redis, postgresql_url: str) -> Iterator[Fa
 
 
 @pytest.fixture
-def start(container: FakeContainer) -> Iterator[Callable[[], psutil.Process]]:
+def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
     started: list[psutil.Process] = []
 
-    def one() -> psutil.Process:
+    def one(kind: str = "broker") -> psutil.Process:
         settings = container.settings
         surroundings = environment(
             settings.data_dir,
@@ -49,7 +49,7 @@ def start(container: FakeContainer) -> Iterator[Callable[[], psutil.Process]]:
             QA_LEASE_S="2",
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.worker.celery_worker", "1"],
+            [sys.executable, "-m", "tests.worker.long_worker", kind],
             env=surroundings,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -100,7 +100,7 @@ def settled(container: FakeContainer, ids: list[int], timeout_s: float = 60) -> 
 
 
 def test_jobs_that_nobody_rang_for_are_found(
-    container: FakeContainer, start: Callable[[], psutil.Process]
+    container: FakeContainer, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, *[f"call {n}".encode() for n in range(30)], SILENT)
     start()
@@ -109,7 +109,7 @@ def test_jobs_that_nobody_rang_for_are_found(
 
 
 def test_a_worker_that_is_killed_costs_nothing(
-    container: FakeContainer, start: Callable[[], psutil.Process]
+    container: FakeContainer, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, *[f"slow {n}".encode() for n in range(12)])
     first = start()
@@ -125,7 +125,7 @@ def test_a_worker_that_is_killed_costs_nothing(
 
 
 def test_a_recording_that_kills_workers_is_set_aside_alone(
-    container: FakeContainer, start: Callable[[], psutil.Process]
+    container: FakeContainer, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, b"one", b"die always", b"two", b"three")
     start()
@@ -133,7 +133,7 @@ def test_a_recording_that_kills_workers_is_set_aside_alone(
 
 
 def test_the_broker_may_forget_everything(
-    container: FakeContainer, broker: Redis, start: Callable[[], psutil.Process]
+    container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, *[f"slow {n}".encode() for n in range(10)])
     start()
@@ -154,7 +154,7 @@ def test_messages_are_few_however_many_jobs_there_are(container: FakeContainer, 
         assert broker.client().llen(SPEECH) == MOST_RINGS
 
 
-def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Callable[[], psutil.Process]) -> None:
+def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Callable[..., psutil.Process]) -> None:
     celery = make_app(container.settings, make=lambda _: container)
     for _ in range(20):
         celery.send_task(WORK, queue=SPEECH)
@@ -162,6 +162,29 @@ def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Call
     start()
     assert settled(container, ids) == ["done", "done"]
     assert [container.jobs.state(job_id).attempts for job_id in ids] == [1, 1]
+
+
+def test_one_machine_needs_no_broker(
+    container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
+) -> None:
+    broker.kill()
+    ids = enqueue(container, b"one", b"two")
+    worker = start("embedded")
+    assert settled(container, ids) == ["done", "done"]
+    later = enqueue(container, b"three")
+    assert settled(container, later) == ["done"]
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+
+
+def test_a_killed_embedded_worker_is_followed_by_another(
+    container: FakeContainer, start: Callable[..., psutil.Process]
+) -> None:
+    ids = enqueue(container, b"die once", b"two")
+    first = start("embedded")
+    assert first.wait(30) == -signal.SIGKILL
+    start("embedded")
+    assert settled(container, ids) == ["done", "done"]
 
 
 def test_without_a_broker_there_is_no_fleet() -> None:

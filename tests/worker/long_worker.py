@@ -1,0 +1,28 @@
+"""A worker on fakes that works until it is told to stop: ``embedded``, or on a broker.
+
+``tests/worker/member.py`` says what recordings do to it; the queues are real.
+"""
+
+import logging
+import sys
+
+from qa_service.settings import load_settings
+from tests.worker.member import container
+from worker import app
+from worker.commands.work import run_embedded
+
+if __name__ == "__main__":
+    settings = load_settings()
+    if sys.argv[1] == "embedded":
+        run_embedded(container(settings))
+    else:
+        app.SWEEP_EVERY_S = 0.5
+        worker = app.make_app(settings, make=container).Worker(
+            queues=[app.SPEECH, app.UPKEEP],
+            concurrency=1,
+            pool="prefork",
+            loglevel=logging.WARNING,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        worker.start()
