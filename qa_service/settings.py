@@ -5,6 +5,7 @@ The file is ``qa.toml`` in the working directory, or what ``QA_CONFIG`` names.
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,7 +21,7 @@ from pydantic_settings import (
 )
 
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, parse_channel_map, parse_raw_format
-from qa_service.domain.call import RawFormat
+from qa_service.domain.call import Direction, RawFormat
 from qa_service.domain.text import hot_word_fault
 from qa_service.errors import ConfigurationError
 
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     time_zone: str = "Asia/Shanghai"
     filename_template: str | None = None
     leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
+    cdr_contexts: Annotated[Mapping[str, Direction], NoDecode] = Field(default_factory=dict)
 
     language: Literal["zh", "en", "mixed"] | None = None
     hot_words: Annotated[tuple[str, ...], NoDecode] = ()
@@ -115,6 +117,18 @@ class Settings(BaseSettings):
         if ends[0].endswith(ends[1]) or ends[1].endswith(ends[0]):
             raise ValueError(f"{ends[0]} and {ends[1]} end alike: a name could be either side")
         return tuple(ends)
+
+    @field_validator("cdr_contexts", mode="before")
+    @classmethod
+    def _meanings(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        pairs = [part.partition("=") for part in parts]
+        meanings = {context.strip(): meaning.strip().lower() for context, _, meaning in pairs}
+        if len(meanings) < len(parts):
+            raise ValueError("a context occurs twice: keep one of them")
+        return meanings
 
     @field_validator("channel_map", "raw_format", mode="before")
     @classmethod

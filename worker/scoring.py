@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
-from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
+from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_metadata
+from qa_service.adapters.cdr_table import CdrTable
 from qa_service.adapters.discovery import raw_format_of
 from qa_service.adapters.filename_presets import name_reader
 from qa_service.adapters.metadata_fields import contradictions, merge
@@ -46,16 +47,17 @@ class Failed:
 
 
 class MetadataSources:
-    """Sidecars and the file-name template: what is known about a call before it is heard."""
+    """Sidecars, call detail records and the file-name template: what is known about a call before it is heard."""
 
     def __init__(self, container: Container, sidecar: Path | None, warn: Callable[[str], None]) -> None:
         settings = container.settings
         self._zone = settings.zone
+        self._contexts = settings.cdr_contexts
         self._suffixes = settings.leg_suffixes
         self._raw_format = settings.raw_format
         self._warn = warn
         self._given = self._load(sidecar) if sidecar else None
-        self._found: dict[Path, Sidecar | QAError | None] = {}
+        self._found: dict[Path, Sidecar | CdrTable | QAError | None] = {}
         self._template = (
             name_reader(settings.filename_template, time_zone=settings.zone)
             if settings.filename_template
@@ -114,7 +116,7 @@ class MetadataSources:
             )
         return rows[0] if rows else None
 
-    def _beside(self, path: Path) -> Sidecar | None:
+    def _beside(self, path: Path) -> Sidecar | CdrTable | None:
         folder = path.parent
         if folder not in self._found:
             try:
@@ -127,8 +129,8 @@ class MetadataSources:
             raise found
         return found
 
-    def _load(self, file: Path) -> Sidecar:
-        sidecar = load_sidecar(file, time_zone=self._zone)
+    def _load(self, file: Path) -> Sidecar | CdrTable:
+        sidecar = load_metadata(file, time_zone=self._zone, contexts=self._contexts)
         for warning in sidecar.warnings:
             self._warn(warning)
         return sidecar

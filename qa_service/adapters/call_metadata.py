@@ -18,21 +18,44 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
+from qa_service.adapters.cdr_table import CdrTable, load_cdr
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, extra_text, merge, parse_fields
-from qa_service.adapters.metadata_table import COLUMNS, Row, read_rows
-from qa_service.domain.call import CallMetadata
+from qa_service.adapters.metadata_table import COLUMNS, Row, read_data, read_rows
+from qa_service.adapters.table_warnings import TableWarnings
+from qa_service.domain.call import CallMetadata, Direction
 from qa_service.errors import InputError
 
-__all__ = ["Sidecar", "find_sidecar", "load_sidecar", "merge"]
+__all__ = ["Sidecar", "find_sidecar", "load_metadata", "load_sidecar", "merge"]
 
-MAX_WARNINGS = 20  # of each code: a wrong column is wrong in every row
-_SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json")
+_SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json", "Master.csv")
 
 
 def find_sidecar(folder: Path) -> Path | None:
-    """``call_metadata.csv`` of the folder, else its ``call_metadata.json``, else None."""
+    """``call_metadata.csv`` of the folder, else its ``call_metadata.json``, else the ``Master.csv`` that telephone
+    systems write, else None."""
     # Not Path.is_file: it raises when a name is too long or a folder is closed.
     return next((path for name in _SIDECAR_NAMES if os.path.isfile(path := folder / name)), None)  # noqa: PTH113
+
+
+def load_metadata(
+    path: Path, *, time_zone: tzinfo, contexts: Mapping[str, Direction] | None = None
+) -> Sidecar | CdrTable:
+    """Read call detail records, known by their shape, or a sidecar.
+
+    Args:
+        path: see ``load_sidecar``; call detail records are never ``….json``.
+        time_zone: the site's, for times without an offset.
+        contexts: what the site's dial plan contexts mean.
+
+    Raises:
+        InputError: ``metadata_unreadable``, nothing in it can be used.
+    """
+    data = read_data(path)
+    if path.suffix.lower() != ".json":
+        records = load_cdr(data, path, time_zone=time_zone, contexts=contexts or {})
+        if records is not None:
+            return records
+    return _Builder(path, time_zone).build(read_rows(data, path))
 
 
 def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
@@ -46,7 +69,7 @@ def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
     Raises:
         InputError: ``metadata_unreadable``, nothing in it can be used.
     """
-    return _Builder(path, time_zone).build(read_rows(path))
+    return _Builder(path, time_zone).build(read_rows(read_data(path), path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +212,7 @@ class _Builder:
     def __init__(self, path: Path, time_zone: tzinfo) -> None:
         self._path = path
         self._time_zone = time_zone
-        self._warnings: list[str] = []
-        self._warned: dict[str, int] = {}
+        self._warnings = TableWarnings(path)
         self._entries: dict[str, _Entry] = {}
         self._unknown_columns: set[str] = set()
 
@@ -198,29 +220,22 @@ class _Builder:
         for row in rows:
             self._add(row)
         self._check_pairs()
-        for code, count in self._warned.items():
-            if count > MAX_WARNINGS:
-                self._warnings.append(f"{code}: {self._path.name}, {count - MAX_WARNINGS} more like these")
-        return Sidecar(self._path, self._entries, tuple(self._warnings))
-
-    def _warn(self, code: str, place: str, message: str) -> None:
-        self._warned[code] = self._warned.get(code, 0) + 1
-        if self._warned[code] <= MAX_WARNINGS:
-            where = f"{self._path.name} {place}" if place else self._path.name
-            self._warnings.append(f"{code}: {where}, {message}")
+        return Sidecar(self._path, self._entries, self._warnings.all())
 
     def _add(self, row: Row) -> None:
         if row.fault is not None:
-            self._warn("metadata_invalid", row.place, f"{row.fault}; the row is left out")
+            self._warnings.say("metadata_invalid", row.place, f"{row.fault}; the row is left out")
             return
         file = row.values.get("file")
         if not isinstance(file, str) or not file.strip() or not _is_path(file):
-            self._warn("metadata_invalid", row.place, f"column file: {file!r} is not a path; the row is left out")
+            self._warnings.say(
+                "metadata_invalid", row.place, f"column file: {file!r} is not a path; the row is left out"
+            )
             return
         known = {column: value for column, value in row.values.items() if column in ALLOWED_FORMS}
         metadata, faults = parse_fields(known, time_zone=self._time_zone)
         for fault in faults:
-            self._warn("metadata_invalid", row.place, f"{fault}; treated as unknown")
+            self._warnings.say("metadata_invalid", row.place, f"{fault}; treated as unknown")
         metadata = dataclasses.replace(metadata, extra=self._extra(row))
         entry = self._with_second(_Entry(file.strip(), (row.place,), metadata), row.values.get("second_file"))
         key = _key(entry.file, self._path)
@@ -262,7 +277,7 @@ class _Builder:
                 self._unknown_columns.add(column)
                 close = difflib.get_close_matches(column.lower(), sorted(COLUMNS), n=1, cutoff=0.75)
                 hint = f" (is it {close[0]}?)" if close else ""
-                self._warn(
+                self._warnings.say(
                     "metadata_unknown_column", "", f"column {column!r} is not known{hint}; its values are kept"
                 )
             if value is None:
@@ -273,7 +288,7 @@ class _Builder:
                     value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
                 )
             except (ValueError, RecursionError):
-                self._warn(
+                self._warnings.say(
                     "metadata_invalid", row.place, f"column {column!r} is too long or not printable; left out"
                 )
                 continue
@@ -291,7 +306,7 @@ class _Builder:
         if (earlier.second_files, earlier.pair_fault) != (later.second_files, later.pair_fault):
             differing += ("second_file",)
         if not differing and not earlier.conflict:
-            self._warn("metadata_duplicate", later.places[0], f"repeats {earlier.places[0]}; ignored")
+            self._warnings.say("metadata_duplicate", later.places[0], f"repeats {earlier.places[0]}; ignored")
         conflict = tuple(dict.fromkeys(earlier.conflict + differing))
         return dataclasses.replace(
             earlier,

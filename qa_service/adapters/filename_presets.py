@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qa_service.adapters.filename_template import FilenameTemplate
+from qa_service.adapters.metadata_fields import is_withheld
 from qa_service.domain.call import CallMetadata, Direction
 
 _SECONDS = "{started_at:%Y%m%d-%H%M%S}"
@@ -64,8 +65,6 @@ PRESETS: Mapping[str, tuple[Form, ...]] = {
 }  # fmt: skip
 """By name; the forms of a system from the one that says most."""
 
-_NOBODY = frozenset({"unknown", "anonymous", "restricted", "unavailable", "private", "asterisk"})
-
 
 class NameReader(Protocol):
     """Reads call metadata out of file names."""
@@ -104,7 +103,6 @@ def name_reader(setting: str, *, time_zone: tzinfo) -> NameReader:
 def _without_nobody(told: CallMetadata) -> CallMetadata:
     """Words that systems write where a number is withheld are no number, and nobody's name."""
     agent, customer = (
-        None if value is not None and value.lower() in _NOBODY else value
-        for value in (told.agent_id, told.customer_ref)
+        None if value is not None and is_withheld(value) else value for value in (told.agent_id, told.customer_ref)
     )
     return replace(told, agent_id=agent, customer_ref=customer)

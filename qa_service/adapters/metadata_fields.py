@@ -47,11 +47,17 @@ ALLOWED_FORMS: Mapping[str, str] = {
 }
 """The known columns, in the contract's order, and what each may hold."""
 
+_WITHHELD = frozenset({"unknown", "anonymous", "restricted", "unavailable", "private", "asterisk"})
 _SPAN = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*-\s*([0-9]{1,6}(?:\.[0-9]+)?)\s*")
 _WHOLE = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 _TRACKS = re.compile(r"([0-9]{1,3})(?:[,+]([0-9]{1,3}))?")
 _RAW_FORMAT = re.compile(r"([a-z0-9_]{1,20})/([0-9]{1,7})(?:/([0-9]{1,3}))?")
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{1,8})*")
+
+
+def is_withheld(number: str) -> bool:
+    """Whether a telephone system wrote this word where it was not told a number."""
+    return number.lower() in _WITHHELD
 
 
 def parse_hold_spans(text: str) -> tuple[TimeSpan, ...]:

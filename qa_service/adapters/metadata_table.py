@@ -27,26 +27,31 @@ class Row:
     fault: str | None = None
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a table; its suffix ``.json`` decides between a list of objects and CSV.
+def read_rows(data: bytes, path: Path) -> Iterator[Row]:
+    """The rows of a table that ``path`` holds; its suffix ``.json`` decides between a list of objects and CSV.
 
     Raises:
         InputError: ``metadata_unreadable``, when called or while the rows are read.
     """
-    text = _read_text(path)
+    text = _text(data, path)
     return _json_rows(text, path) if path.suffix.lower() == ".json" else _csv_rows(text, path)
 
 
-def _unreadable(path: Path, fault: str, remedy: str) -> InputError:
+def unreadable(path: Path, fault: str, remedy: str) -> InputError:
+    """Why nothing of a metadata file can be used, and what to do."""
     return InputError("metadata_unreadable", f"{path.name} {fault}: {remedy}", path=str(path))
 
 
-def _read_text(path: Path) -> str:
+def read_data(path: Path) -> bytes:
+    """What a metadata file holds. Raises InputError ``metadata_unreadable``."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(path, f"cannot be read ({reason})", "check the path and its permissions") from error
+        raise unreadable(path, f"cannot be read ({reason})", "check the path and its permissions") from error
+
+
+def _text(data: bytes, path: Path) -> str:
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             text = data.decode(encoding)
@@ -55,7 +60,7 @@ def _read_text(path: Path) -> str:
         if "\0" not in text:  # UTF-16, or a spreadsheet renamed to .csv
             return text
         break
-    raise _unreadable(path, "is not text in UTF-8 or GB18030", "save it as CSV in UTF-8")
+    raise unreadable(path, "is not text in UTF-8 or GB18030", "save it as CSV in UTF-8")
 
 
 def _column(name: str) -> str:
@@ -68,7 +73,7 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
     header_line = next((line for line in text.splitlines() if line.strip()), "")
     delimiters = [d for d in ",;\t" if "file" in (_column(name.strip('"')) for name in header_line.split(d))]
     if not delimiters:
-        raise _unreadable(path, "has no column named file", "give it a header line")
+        raise unreadable(path, "has no column named file", "give it a header line")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiters[0], strict=True)
     header: list[str] = []
     line = 1
@@ -86,22 +91,22 @@ def _csv_rows(text: str, path: Path) -> Iterator[Row]:
             else:
                 yield Row(place, {name: cell for name, cell in zip(header, cells, strict=False) if name})
     except csv.Error as error:
-        raise _unreadable(path, f"line {line} is not CSV ({error})", "check its quotation marks") from error
+        raise unreadable(path, f"line {line} is not CSV ({error})", "check its quotation marks") from error
 
 
 def _check_header(header: list[str], path: Path) -> None:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise _unreadable(path, f"has the column {twice[0]!r} twice", "keep one of them")
+        raise unreadable(path, f"has the column {twice[0]!r} twice", "keep one of them")
 
 
 def _json_rows(text: str, path: Path) -> Iterator[Row]:
     try:
         items = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"is not JSON ({error})", "write a list of objects, one a recording") from error
+        raise unreadable(path, f"is not JSON ({error})", "write a list of objects, one a recording") from error
     if not isinstance(items, list):
-        raise _unreadable(path, "is not a JSON list", "write a list of objects, one a recording")
+        raise unreadable(path, "is not a JSON list", "write a list of objects, one a recording")
     rows = [
         Row(f"entry {number}", {_column(name): value for name, value in item.items()})
         if isinstance(item, dict)
@@ -109,5 +114,5 @@ def _json_rows(text: str, path: Path) -> Iterator[Row]:
         for number, item in enumerate(items, 1)
     ]
     if rows and not any("file" in row.values for row in rows):
-        raise _unreadable(path, "names no file in any entry", "give each object a file")
+        raise unreadable(path, "names no file in any entry", "give each object a file")
     return iter(rows)

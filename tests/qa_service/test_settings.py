@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_service.domain.call import RawFormat
+from qa_service.domain.call import Direction, RawFormat
 from qa_service.errors import ConfigurationError
 from qa_service.settings import Settings, load_settings
 
@@ -82,6 +82,20 @@ def test_the_endings_of_a_calls_two_files(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert load_settings().leg_suffixes == ("-out", "-in")
     monkeypatch.setenv("QA_LEG_SUFFIXES", "")
     assert load_settings().leg_suffixes is None
+
+
+def test_what_the_contexts_of_call_records_mean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings().cdr_contexts == {}
+    (tmp_path / "qa.toml").write_text('[cdr_contexts]\nfrom-internal = "outbound"\n')
+    assert load_settings().cdr_contexts == {"from-internal": Direction.OUTBOUND}
+    monkeypatch.setenv("QA_CDR_CONTEXTS", "default=outbound, ext = Inbound,")
+    assert load_settings().cdr_contexts == {"default": Direction.OUTBOUND, "ext": Direction.INBOUND}
+
+
+@pytest.mark.parametrize("value", ["default", "default=", "default=both", "a=inbound,a=outbound", "a=b=inbound"])
+def test_contexts_that_mean_nothing(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("QA_CDR_CONTEXTS", value)
+    assert "QA_CDR_CONTEXTS" in fault()
 
 
 @pytest.mark.parametrize("value", ["-out", "-out,", ",", "a,b,c", "-in,-in", "n,-in", "out/,in/"])

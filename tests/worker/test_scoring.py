@@ -14,10 +14,12 @@ from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, Recording
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import ConfigurationError, InputError, TransientError
 from qa_service.ports import JobState
+from qa_service.settings import Settings
 from tests.fakes import DURATION_S, SILENT
 from tests.worker.containers import FakeContainer
 from worker import schedule
 from worker.scoring import Failed, Listener, MetadataSources, Scored, score
+from worker.stored import stored_call
 
 
 @pytest.fixture(autouse=True)
@@ -342,6 +344,69 @@ def test_the_name_of_a_call_without_its_endings(legs: FakeContainer, calls: Path
     paths = [file(calls, f"8023_inbound-{side}.wav", side.encode()) for side in ("out", "in")]
     (answer,) = run(legs, paths)
     assert metadata_of(answer) == CallMetadata(agent_id="8023", direction=Direction.INBOUND)
+
+
+RECORD = (
+    '"","{src}","s","{context}","x","SIP/trunk-01","SIP/8023-02","Dial","x",'
+    '"2024-01-31 14:25:30","2024-01-31 14:25:47","2024-01-31 14:30:00",'
+    '270,253,"ANSWERED","DOCUMENTATION","1706682330.10",""\n'
+)
+
+
+def test_call_records_beside_the_recordings_or_named(container: FakeContainer, calls: Path) -> None:
+    path = file(calls, "1706682330.10.wav", b"call")
+    (calls / "Master.csv").write_text(RECORD.format(src="13800138000", context="public"), "utf-8")
+    said: list[str] = []
+    (answer,) = run(container, [path], said=said)
+    told = metadata_of(answer)
+    assert (told.direction, told.agent_id, told.ring_count) == (Direction.INBOUND, "8023", 5)
+    named = file(calls.parent, "cdr.csv", RECORD.format(src="13900139000", context="public").encode())
+    (answer,) = run(container, [path], sidecar=named, said=said)
+    assert metadata_of(answer).customer_ref == "13900139000"
+    assert said == []
+    run(container, [file(calls, "other.wav", b"another call")], sidecar=named, said=said)
+    assert said == ["metadata rows that belong to none of these recordings (1): 1706682330.10"]
+
+
+def test_the_sites_contexts_tell_the_direction(tmp_path: Path, calls: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", cdr_contexts={"ours": Direction.INBOUND}, processes=1)
+    container = FakeContainer(tmp_path / "data", settings=settings)
+    file(calls, "Master.csv", RECORD.format(src="13800138000", context="ours").encode())
+    (answer,) = run(container, [file(calls, "1706682330.10.wav", b"call")])
+    assert metadata_of(answer).direction is Direction.INBOUND
+    container.database.dispose()
+
+
+def test_metadata_that_comes_late_makes_another_evaluation_of_what_was_heard(
+    container: FakeContainer, calls: Path
+) -> None:
+    path = file(calls, "1706682330.10.wav", b"call")
+    decoded = container.workplace.decoder.decoded
+
+    def scored(*, record: str | None = None) -> Scored:
+        if record is not None:
+            file(calls, "Master.csv", record.encode())
+        (answer,) = run(container, [path])
+        assert isinstance(answer, Scored)
+        assert stored_call(container, str(path)).evaluation.id == answer.evaluation.id, (
+            "it is the one that is shown"
+        )
+        return answer
+
+    first = scored()
+    told = RECORD.format(src="13800138000", context="public")
+    late = scored(record=told)
+    assert late.evaluation.id != first.evaluation.id
+    assert late.conversation.id == first.conversation.id
+    assert metadata_of(late).direction is Direction.INBOUND
+    assert scored(record=told).evaluation.id == late.evaluation.id, "the same metadata changes nothing"
+    corrected = scored(record=RECORD.format(src="13900139000", context="public"))
+    assert corrected.evaluation.id not in {first.evaluation.id, late.evaluation.id}
+    assert scored(record=told).evaluation.id == late.evaluation.id, "what is told again is found again"
+    (calls / "Master.csv").unlink()
+    assert scored().evaluation.id == late.evaluation.id, "what was told once stays known"
+    assert (decoded, container.workplace.transcriber.heard) == ([b"call"], [b"call"])
+    assert container.workplace.count(EvaluationRow) == 3
 
 
 def test_legs_named_by_a_telephone_system_are_one_call(tmp_path: Path, calls: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_service.adapters.call_metadata import MAX_WARNINGS, Sidecar, find_sidecar, load_sidecar
+from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_sidecar
+from qa_service.adapters.table_warnings import MAX_WARNINGS
 from qa_service.domain.call import CallMetadata, Direction
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError
@@ -229,6 +230,8 @@ def test_rows_without_a_recording_are_named(tmp_path: Path) -> None:
 
 def test_find_sidecar(tmp_path: Path) -> None:
     assert find_sidecar(tmp_path) is None
+    (tmp_path / "Master.csv").touch()
+    assert find_sidecar(tmp_path) == tmp_path / "Master.csv"
     (tmp_path / "call_metadata.json").touch()
     assert find_sidecar(tmp_path) == tmp_path / "call_metadata.json"
     (tmp_path / "call_metadata.csv").touch()
