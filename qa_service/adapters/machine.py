@@ -38,6 +38,19 @@ def free_memory_bytes(*, cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> in
     return min(known, default=None)
 
 
+def total_memory_bytes(*, cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int | None:
+    """Memory of the machine, or the limit of its container (cgroup v2); None when the system does not tell."""
+    known = [
+        int(fields[1]) * 1024
+        for line in _read(meminfo).splitlines()
+        if (fields := line.split())[:1] == ["MemTotal:"]
+    ]
+    limit = _read(cgroup / "memory.max")
+    if limit.isdecimal():
+        known.append(int(limit))
+    return min(known, default=None)
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii", errors="replace").strip()

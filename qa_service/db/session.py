@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from qa_service.db import schema
-from qa_service.db.engine import open_engine, parse_url, read_only
+from qa_service.db import inspection, schema
+from qa_service.db.engine import open_engine, parse_url, read_only, sqlite_path
 from qa_service.db.history import SqlCallHistory
 from qa_service.db.jobs import SqlJobQueue
 from qa_service.db.repositories import (
@@ -70,12 +70,29 @@ class Database:
         try:
             schema.upgrade(self._engine)
         except (DBAPIError, OSError) as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            raise ConfigurationError(
-                "database_unavailable",
-                f"cannot use the database {self._url.render_as_string(hide_password=True)} ({reason}): "
-                "check the URL, that its server runs and that its folder can be written",
-            ) from error
+            raise self._unavailable(error) from error
+
+    def inspect(self) -> inspection.Inspection | None:
+        """What it is like, changing nothing; None: a SQLite file that nobody has made yet.
+
+        Raises:
+            ConfigurationError: ``database_unavailable``.
+        """
+        path = sqlite_path(self._url)
+        try:
+            if path is not None and not path.exists():
+                return None  # connecting would make it
+            return inspection.inspect(self._engine, self._reading_engine, self._clock)
+        except (DBAPIError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DBAPIError | OSError) -> ConfigurationError:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        return ConfigurationError(
+            "database_unavailable",
+            f"cannot use the database {self._url.render_as_string(hide_password=True)} ({reason}): "
+            "check the URL, that its server runs and that its folder can be written",
+        )
 
     @contextmanager
     def unit_of_work(self, *, read_only: bool = False) -> Iterator[SqlUnitOfWork]:

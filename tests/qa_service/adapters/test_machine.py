@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_service.adapters.machine import cpu_cores, free_memory_bytes
+from qa_service.adapters.machine import cpu_cores, free_memory_bytes, total_memory_bytes
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -46,6 +46,15 @@ def test_memory_of_a_container(tmp_path: Path) -> None:
     assert free_memory_bytes(cgroup=tmp_path, meminfo=meminfo) == 150_000
     (tmp_path / "memory.current").write_text("2000000\n", "ascii")
     assert free_memory_bytes(cgroup=tmp_path, meminfo=meminfo) == 0
+
+
+def test_total_memory(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  9000 kB\nMemAvailable:  4000 kB\n", "ascii")
+    assert total_memory_bytes(cgroup=tmp_path, meminfo=meminfo) == 9000 * 1024
+    (tmp_path / "memory.max").write_text("1000000\n", "ascii")
+    assert total_memory_bytes(cgroup=tmp_path, meminfo=meminfo) == 1_000_000
+    assert total_memory_bytes(cgroup=tmp_path / "none", meminfo=tmp_path / "none") is None
 
 
 def test_a_system_that_does_not_tell(tmp_path: Path) -> None:

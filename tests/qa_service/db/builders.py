@@ -2,6 +2,10 @@
 
 import hashlib
 
+from alembic import command
+
+from qa_service.db import schema
+from qa_service.db.engine import open_engine, parse_url
 from qa_service.db.session import Database, SqlUnitOfWork
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import (
@@ -121,3 +125,16 @@ def add_evaluation(unit: SqlUnitOfWork, key: str, conversation: StoredConversati
         results=results(),
         metrics=metrics(),
     )
+
+
+def downgrade(database_url: str, revision: str) -> None:
+    """Take an upgraded database back to ``revision``."""
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":  # as the upgrade itself does; outside any transaction
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            command.downgrade(schema.migrations(connection), revision)
+    engine.dispose()

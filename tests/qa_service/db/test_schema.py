@@ -65,7 +65,7 @@ def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClo
         conversation = unit.conversations.add("k", recording.id, builders.conversation(), elapsed_s=1.0)
         evaluation = builders.add_evaluation(unit, "e", conversation)
         unit.commit()
-    downgrade(database_url, revision)
+    builders.downgrade(database_url, revision)
     database.upgrade()
     with database.unit_of_work() as unit:
         assert unit.recordings.get(recording.id) == recording
@@ -82,18 +82,6 @@ def test_stored_calls_survive_the_migrations(database_url: str, clock: ManualClo
 
 
 SINCE_0003: dict[str, Any] = {"grade": None, "review": True, "opens": ()}
-
-
-def downgrade(database_url: str, revision: str) -> None:
-    engine = open_engine(parse_url(database_url))
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":  # as the upgrade itself does; outside any transaction
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute("PRAGMA foreign_keys = OFF")
-        with connection.begin():
-            command.downgrade(schema.migrations(connection), revision)
-    engine.dispose()
 
 
 def test_a_newer_database_is_left_alone(database: Database) -> None:
