@@ -3,11 +3,22 @@
 Guarantee: listing reads no weights; verifying reads all of them and changes none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.weights import CAMPPLUS, PACKAGED, SEGMENTATION, SILERO, PackagedModel, assemble, file_digest, locate
+from models.weights import (
+    CAMPPLUS,
+    PACKAGED,
+    SEGMENTATION,
+    SILERO,
+    PackagedModel,
+    assemble,
+    file_digest,
+    is_assembled,
+    locate,
+    packaged_digest,
+)
 from models.weights import resource as packaged_file
 from qa_service.errors import EngineError
 
@@ -59,18 +70,27 @@ def _entry(model: PackagedModel, *, used: bool) -> CatalogueEntry:
     )
 
 
-def verify(configured: str, *, cache_dir: Path) -> Iterator[tuple[str, str, EngineError | None]]:
-    """``(name, sha256, fault)`` of every model in use, as each is read: its bytes where they are used from."""
+def verify(
+    configured: str, *, cache_dir: Path, assembling: bool = True, without: Collection[str] = ()
+) -> Iterator[tuple[str, str, EngineError | None]]:
+    """``(name, sha256, fault)`` of every model in use, as each is read: its bytes where they are used from.
+
+    Args:
+        configured: the recogniser.
+        cache_dir: where packaged models are assembled.
+        assembling: whether one that was never used is assembled first; otherwise its packages are read instead.
+        without: parts that are not in use.
+    """
     for entry in entries(configured):
-        if not entry.used:
+        if not entry.used or entry.part in without:
             continue
         try:
-            yield entry.name, _verified(entry.name, cache_dir), None
+            yield entry.name, _verified(entry.name, cache_dir, assembling=assembling), None
         except EngineError as fault:
             yield entry.name, entry.sha256, fault
 
 
-def _verified(name: str, cache_dir: Path) -> str:
+def _verified(name: str, cache_dir: Path, *, assembling: bool) -> str:
     packaged = {model.name: model for model in ALL}
     if name not in packaged:
         path = locate(name, cache_dir=cache_dir).path
@@ -79,6 +99,14 @@ def _verified(name: str, cache_dir: Path) -> str:
     if model is SILERO:  # used where its package has put it
         ((module, resource),) = model.files[0].parts
         paths = [packaged_file(module, resource, model)]
+    elif not assembling and not is_assembled(model, cache_dir=cache_dir):
+        for file in model.files:
+            if packaged_digest(model, file) != file.sha256:
+                raise EngineError(
+                    "model_corrupt",
+                    f"{model.name}/{file.name} does not have its published digest: reinstall the weight packages",
+                )
+        return model.files[0].sha256
     else:
         folder = assemble(model, cache_dir=cache_dir).path
         paths = [folder / file.name for file in model.files]

