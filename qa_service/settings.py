@@ -31,7 +31,8 @@ def _default_data_dir() -> Path:
     return Path(base) / "qa-service"
 
 
-def _file() -> Path:
+def settings_file() -> Path:
+    """The TOML file that is read when it is there."""
     return Path(os.environ.get("QA_CONFIG") or "qa.toml")
 
 
@@ -161,7 +162,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
 
     @property
     def resolved_database_url(self) -> str:
@@ -194,11 +195,11 @@ def load_settings() -> Settings:
         faults = "; ".join(_fault(fault) for fault in error.errors(include_url=False))
         raise ConfigurationError("settings_invalid", faults) from error
     except (ValueError, OSError) as error:
-        raise ConfigurationError("settings_invalid", f"{_file()} is not valid TOML: {error}") from error
+        raise ConfigurationError("settings_invalid", f"{settings_file()} is not valid TOML: {error}") from error
 
 
 def _fault(fault: ErrorDetails) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":  # only the file can hold it: other variables are not ours to judge
-        return f"{_file()}: there is no setting {name}"
+        return f"{settings_file()}: there is no setting {name}"
     return f"QA_{name.upper()}: {fault['msg']}"

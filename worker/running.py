@@ -97,8 +97,13 @@ def processes_for(
         wanted = (cores or cpu_cores()) // max(1, settings.asr_threads)
         free = free_memory_bytes() if free_bytes is None else free_bytes
         if free is not None:
-            wanted = min(wanted, int(free / (PROCESS_BYTES + 2 * _own_model_bytes(settings))))
+            wanted = min(wanted, int(free / process_bytes(settings)))
     return max(1, calls(wanted)) if wanted > 1 else 1
+
+
+def process_bytes(settings: Settings) -> float:
+    """Memory that one process which recognises may come to take on a CPU."""
+    return PROCESS_BYTES + 2 * _own_model_bytes(settings)
 
 
 def _own_model_bytes(settings: Settings) -> int:
