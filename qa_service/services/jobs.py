@@ -89,7 +89,10 @@ class ScoreRecordings:
         self._prepare_ahead = prepare_ahead
 
     def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = 0) -> Job:
-        """One job for these bytes, engines, metadata and rules. Nothing to do is a job that is done."""
+        """One job for these bytes, engines, metadata and rules.
+
+        Nothing to do is a job that is done; ``result`` makes its evaluation the recording's latest again.
+        """
         key = stage_key(
             KIND,
             speech=self._hear.key(recording, metadata),
@@ -163,6 +166,15 @@ class ScoreRecordings:
     def _inputs(self, job: Job) -> tuple[Recording, CallMetadata]:
         with self._units() as unit:
             return unit.recordings.get(job.recording_id), unit.metadata.get(job.recording_id)
+
+    def _metadata_now(self, job: Job, heard_with: CallMetadata) -> CallMetadata:
+        """What was told while the call was heard counts, unless it would be heard otherwise: that is another job.
+
+        Else an evaluation of what was known before would come after, and stand for, that of what is known now.
+        """
+        recording, now = self._inputs(job)
+        same = now == heard_with or self._hear.key(recording, now) == self._hear.key(recording, heard_with)
+        return now if same else heard_with
 
     def _stage(
         self, job_ids: Iterable[int], leases: Leases
@@ -247,7 +259,7 @@ class ScoreRecordings:
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
-                self._score(job, outcome, metadata)
+                self._score(job, outcome, self._metadata_now(job, metadata))
                 leases.complete(job.id)
             except TransientError as error:
                 leases.put_back(job.id, error)

@@ -79,6 +79,42 @@ def test_metadata_that_came_after_queueing_counts(workplace: Workplace) -> None:
     assert workplace.jobs().result(workplace.jobs().run(job.id))[1].pack == "rules-en"
 
 
+def test_metadata_that_comes_while_a_call_is_heard_counts(workplace: Workplace) -> None:
+    def told_meanwhile(_: bytes) -> None:
+        workplace.ingest.receive(workplace.file("a.wav", b"call"), CallMetadata(agent_id="8023"))
+
+    job = queue(workplace)
+    workplace.transcriber.during = told_meanwhile
+    assert workplace.jobs().run(job.id).state is JobState.DONE
+    with workplace.database.unit_of_work() as unit:
+        seen = unit.evaluations.latest(job.recording_id)
+    late = queue(workplace)
+    assert late.id != job.id
+    done = workplace.jobs().run(late.id)
+    assert seen is not None
+    assert workplace.jobs().result(done)[1].id == seen.id
+    assert workplace.transcriber.heard == [b"call"]
+    assert workplace.count(EvaluationRow) == 1
+
+
+def test_metadata_by_which_a_call_is_heard_otherwise_is_another_job(workplace: Workplace) -> None:
+    def told_meanwhile(_: bytes) -> None:
+        workplace.transcriber.during = lambda _: None
+        workplace.ingest.receive(workplace.file("a.wav", b"call"), CallMetadata(language="en"))
+
+    job = queue(workplace)
+    workplace.transcriber.during = told_meanwhile
+    assert workplace.jobs().run(job.id).state is JobState.DONE
+    with workplace.database.unit_of_work() as unit:
+        early = unit.evaluations.latest(job.recording_id)
+        assert early is not None
+        conversation = unit.conversations.get(early.conversation_id)
+    assert workplace.evaluate.evaluate(conversation, CallMetadata()).id == early.id, "as it was heard"
+    late = workplace.jobs().run(queue(workplace).id)
+    assert workplace.jobs().result(late)[1].pack == "rules-en"
+    assert workplace.transcriber.heard == [b"call", b"call"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
