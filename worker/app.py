@@ -120,7 +120,10 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
 
 
 class _Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Asks for a sweep every few seconds, as long as the worker runs."""
+    """Asks for a sweep every few seconds, as long as the worker runs, if it can answer itself.
+
+    Otherwise, at a site where nobody serves that queue, requests would pile up in the broker.
+    """
 
     requires = {"celery.worker.components:Timer"}  # noqa: RUF012 - celery's own way
 
@@ -129,6 +132,8 @@ class _Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer: Any = None
 
     def start(self, parent: Any) -> None:
+        if UPKEEP not in parent.app.amqp.queues.consume_from:
+            return
         self._timer = parent.timer.call_repeatedly(SWEEP_EVERY_S, _ask, (parent.app,), priority=10)
         _ask(parent.app)
 

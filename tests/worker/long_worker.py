@@ -18,7 +18,7 @@ if __name__ == "__main__":
     else:
         app.SWEEP_EVERY_S = 0.5
         worker = app.make_app(settings, make=container).Worker(
-            queues=[app.SPEECH, app.UPKEEP],
+            queues=sys.argv[2:] or [app.SPEECH, app.UPKEEP],
             concurrency=1,
             pool="prefork",
             loglevel=logging.WARNING,

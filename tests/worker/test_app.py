@@ -19,7 +19,7 @@ from tests.brokers import Redis, running_redis
 from tests.cli import environment
 from tests.fakes import SILENT
 from tests.worker.containers import FakeContainer
-from worker.app import MOST_RINGS, SPEECH, WORK, make_app
+from worker.app import MOST_RINGS, SPEECH, UPKEEP, WORK, make_app
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def container(tmp_path: Path, broker: Redis, postgresql_url: str) -> Iterator[Fa
 def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
     started: list[psutil.Process] = []
 
-    def one(kind: str = "broker") -> psutil.Process:
+    def one(kind: str = "broker", *queues: str) -> psutil.Process:
         settings = container.settings
         surroundings = environment(
             settings.data_dir,
@@ -49,7 +49,7 @@ def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
             QA_LEASE_S="2",
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.worker.long_worker", kind],
+            [sys.executable, "-m", "tests.worker.long_worker", kind, *queues],
             env=surroundings,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -152,6 +152,17 @@ def test_messages_are_few_however_many_jobs_there_are(container: FakeContainer, 
     for _ in range(3):
         celery.tasks["qa.score.sweep"]()
         assert broker.client().llen(SPEECH) == MOST_RINGS
+
+
+def test_speech_workers_ask_nobody_for_a_sweep(
+    container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
+) -> None:
+    make_app(container.settings).send_task(WORK, queue=SPEECH)
+    ids = enqueue(container, b"one", b"two")
+    start("broker", SPEECH)
+    assert settled(container, ids) == ["done", "done"]
+    time.sleep(2)  # four sweeps of another worker
+    assert broker.client().llen(UPKEEP) == 0
 
 
 def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Callable[..., psutil.Process]) -> None:
