@@ -4,12 +4,12 @@ import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from qa_service.adapters.machine import cpu_cores
-from qa_service.db.engine import parse_url
-from qa_service.errors import ConfigurationError
 from qa_service.services.diagnosis import Finding, failed, ok, together, warning
 from qa_service.settings import Settings, settings_file
+from worker.running import process_bytes
 
 # A lease is renewed a few times in its length; a machine that stands still for seconds must not lose its jobs.
 _SHORT_LEASE_S = 10.0
@@ -44,6 +44,17 @@ def _combinations(settings: Settings) -> Iterator[Finding]:
             "they take each other's time",
             "leave both at 0, or keep their product at the number of cores",
         )
+    if settings.broker_url is not None and settings.resolved_database_url.startswith("sqlite"):
+        yield warning(
+            "QA_BROKER_URL with a SQLite database: workers on other machines have another database",
+            "set QA_DATABASE_URL to PostgreSQL, or keep all workers on this machine",
+        )
+    if 0 < settings.worker_memory_bytes < process_bytes(settings):
+        yield warning(
+            f"QA_WORKER_MEMORY_BYTES {settings.worker_memory_bytes} is less than a worker may take "
+            f"({process_bytes(settings):.0f}): it is renewed again and again, and loads its models each time",
+            "raise it, or leave it at 0",
+        )
     if settings.device == "cuda" and settings.processes > 1:
         yield warning(
             f"QA_PROCESSES {settings.processes} with QA_DEVICE=cuda: each holds a model of its own on the GPU",
@@ -61,11 +72,17 @@ def _misspelt(known: set[str]) -> Iterator[Finding]:
 
 def _readable(file: Path, settings: Settings) -> Iterator[Finding]:
     """A password in a file that every account can read."""
-    if settings.database_url is None or "QA_DATABASE_URL" in os.environ or not file.is_file():
-        return
+    given = {"QA_DATABASE_URL": settings.database_url, "QA_BROKER_URL": settings.broker_url}
+    secret = [name for name, url in given.items() if url and name not in os.environ and _has_password(url)]
+    if secret and file.is_file() and file.stat().st_mode & 0o004:
+        yield warning(
+            f"{file} holds the password of {' and '.join(secret)}, and every account can read it",
+            f"chmod o-r {file}",
+        )
+
+
+def _has_password(url: str) -> bool:
     try:
-        password = parse_url(settings.database_url).password
-    except ConfigurationError:  # the database's check says so
-        return
-    if password and file.stat().st_mode & 0o004:
-        yield warning(f"{file} holds the database's password, and every account can read it", f"chmod o-r {file}")
+        return bool(urlsplit(url).password)
+    except ValueError:  # the check of what it names says so
+        return False

@@ -7,7 +7,7 @@ from functools import partial
 from qa_service.errors import ConfigurationError
 from qa_service.services.diagnosis import Check, Finding, failed
 from qa_service.settings import Settings, load_settings
-from worker.doctor import configuration, machine, packs, speech, storage, store
+from worker.doctor import broker, configuration, machine, packs, speech, storage, store
 
 SETTINGS = "settings"
 
@@ -24,6 +24,7 @@ class Entry:
 CHECKS: tuple[Entry, ...] = (
     Entry(SETTINGS, configuration.settings, 10),
     Entry("database", store.database, 45),  # SQLite waits 30 s for a lock
+    Entry("broker", broker.broker, 40),
     Entry("blob store", storage.blobs, 30),
     Entry("temporary folder", storage.temporary, 30),
     Entry("models", speech.models, 180),  # a large model is read from a slow disk

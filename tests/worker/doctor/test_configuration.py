@@ -28,6 +28,10 @@ def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"processes": 3, "asr_threads": 2}, State.WARNING, "number of cores"),
         ({"processes": 5}, State.WARNING, "number of cores"),
         ({"processes": 2, "device": "cuda"}, State.WARNING, "QA_PROCESSES"),
+        ({"broker_url": "redis://host/0"}, State.WARNING, "PostgreSQL"),
+        ({"broker_url": "redis://host/0", "database_url": "postgresql://host/qa"}, State.OK, ""),
+        ({"worker_memory_bytes": 1024**3}, State.WARNING, "leave it at 0"),
+        ({"worker_memory_bytes": 4 * 1024**3}, State.OK, ""),
     ],
 )
 def test_combinations(given: dict[str, object], state: State, remedy: str) -> None:
@@ -46,17 +50,23 @@ def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "mode", "state"),
+    ("setting", "url", "mode", "state"),
     [
-        ("postgresql://qa:secret@host/qa", 0o644, State.WARNING),
-        ("postgresql://qa:secret@host/qa", 0o600, State.OK),
-        ("postgresql://qa@host/qa", 0o644, State.OK),
-        ("nonsense", 0o644, State.OK),  # which the database's check tells
+        ("database_url", "postgresql://qa:secret@host/qa", 0o644, State.WARNING),
+        ("database_url", "postgresql://qa:secret@host/qa", 0o600, State.OK),
+        ("database_url", "postgresql://qa@host/qa", 0o644, State.OK),
+        ("database_url", "nonsense", 0o644, State.OK),  # which the database's check tells
+        ("database_url", "http://[nonsense", 0o644, State.OK),
+        ("broker_url", "redis://:secret@host/0", 0o604, State.WARNING),
     ],
 )
-def test_a_password_that_everybody_can_read(tmp_path: Path, url: str, mode: int, state: State) -> None:
+def test_a_password_that_everybody_can_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, url: str, mode: int, state: State
+) -> None:
     file = tmp_path / "qa.toml"
-    file.write_text(f'database_url = "{url}"\n')
+    file.write_text(f'{setting} = "{url}"\n')
+    if setting != "database_url":
+        monkeypatch.setenv("QA_DATABASE_URL", "postgresql://qa:elsewhere@host/qa")
     file.chmod(mode)
     found = configuration.settings(load_settings())
     assert found.state is state
