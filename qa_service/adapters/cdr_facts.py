@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from qa_service.adapters.cdr_rows import UUID, CdrRow
-from qa_service.adapters.metadata_fields import is_withheld
 from qa_service.domain.call import Direction, HangupSide
 
 _T = TypeVar("_T")
@@ -109,7 +108,7 @@ def _customer(row: CdrRow, direction: Direction | None) -> str | None:
     if direction is None:
         return None
     number = row.values.get("src" if direction is Direction.INBOUND else "dst", "")
-    return number if _NUMBER.fullmatch(number) and not is_withheld(number) else None
+    return number if _NUMBER.fullmatch(number) else None
 
 
 def _queue(row: CdrRow) -> str | None:

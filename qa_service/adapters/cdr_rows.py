@@ -42,6 +42,12 @@ _NAMES: Mapping[str, str] = {
     "sip_auth_username": "user_name", "direction": "leg_direction",
 }  # fmt: skip
 _KEYS = frozenset({"uniqueid", "uuid", "recordingfile"})
+# What is kept of a row: all rows of a file are held at once.
+_KEPT = _KEYS | {
+    "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata", "start", "answer", "duration",
+    "billsec", "disposition", "userfield", "bleg_uuid", "did", "outbound_cnum", "call_direction", "leg_direction",
+    "sip_hangup_disposition", "cc_queue", "cc_agent", "dialed_user", "user_name",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def _headed(lines: Sequence[bytes], delimiter: str, columns: Sequence[str]) -> I
         else:
             values: dict[str, str] = {}
             for name, cell in zip(columns, cells, strict=True):
-                if cell:
+                if cell and name in _KEPT:
                     values.setdefault(name, cell)
             yield CdrRow(place, values)
 
@@ -130,7 +136,7 @@ def _positional(lines: Sequence[bytes], layout: Sequence[str]) -> Iterator[CdrRo
             yield CdrRow(place, {}, "its values do not stand where those of the other lines do")
         else:
             values = zip(_named(cells, layout), cells, strict=False)
-            yield CdrRow(place, {name: cell for name, cell in values if cell})
+            yield CdrRow(place, {name: cell for name, cell in values if cell and name in _KEPT})
 
 
 def _places(lines: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
