@@ -276,6 +276,10 @@ class StoredEvaluation:
     created_at: datetime
 
 
+MAX_LOSSES = 3
+"""A job that so many workers were lost over is handed to no other."""
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     LEASED = "leased"
@@ -466,7 +470,7 @@ class JobQueue(Protocol):
         self, kind: str, key: str, recording_id: int, payload: Mapping[str, str], *, priority: int = 0
     ) -> Job:
         """Queue work under a unique key. A finished or failed job of that key is queued again; a queued or
-        leased one is returned as it is, but for a higher priority."""
+        leased one is returned as it is, but for a higher priority and no memory of losses."""
         ...
 
     def get(self, job_id: int) -> Job:
@@ -504,8 +508,12 @@ class JobQueue(Protocol):
         """Ids of jobs that could be claimed now, the next ones first."""
         ...
 
-    def set_aside(self, *, losses: int, code: str, message: str) -> Sequence[int]:
-        """Fail the jobs that nobody holds any more and that ``losses`` workers were lost over; their ids."""
+    def release(self, owner: str) -> int:
+        """Queue again, as no loss, every job that ``owner`` holds; returns how many."""
+        ...
+
+    def set_aside(self, *, code: str, message: str) -> Sequence[int]:
+        """Fail the jobs that nobody holds any more and that ``MAX_LOSSES`` workers were lost over; their ids."""
         ...
 
 

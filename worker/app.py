@@ -1,20 +1,24 @@
 """The Celery application: the same jobs, worked on by many machines.
 
 Guarantee: the database is the truth and the broker a bell. A message says no more than that there may be work; who
-hears it claims what is due, a batch at a time, and rings again where there was some. A message that is lost,
-doubled, late or out of order changes nothing: ``sweep`` rings for what waits unheard. So the broker holds a few
-messages, however many jobs there are.
+hears it sees to lost workers now and then, claims what is due, a batch at a time, and rings again where there was
+some. A message that is lost, doubled, late or out of order changes nothing: a worker with nothing to do rings for
+itself. So the broker holds a few messages, however many jobs there are.
 """
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import structlog
 from celery import Celery, bootsteps
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 
 from qa_service.errors import ConfigurationError, QAError
+from qa_service.ports import JobState
 from qa_service.settings import Settings
 from worker.container import Container
 
@@ -25,6 +29,7 @@ WORK, SWEEP = "qa.speech.work", "qa.score.sweep"
 """Names of tasks. Permanent: messages of an older release are still in the broker when a newer one starts."""
 
 SWEEP_EVERY_S = 10.0
+QUEUE_OF = {WORK: SPEECH, SWEEP: UPKEEP}
 MOST_RINGS = 64
 """Messages that may wait for a worker: enough for as many workers, and nothing to the broker."""
 
@@ -32,42 +37,76 @@ log = structlog.get_logger(__name__)
 
 
 class Bell:
-    """Tells workers that there may be work. Never fails: who is not told now is told by a sweep."""
+    """Tells workers that there may be work. Never fails: who is not told now is told later."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ring(self) -> None:
+    def ring(self, task: str = WORK) -> bool:
+        """Whether the broker took it."""
         try:
-            self._app.send_task(WORK, queue=SPEECH, ignore_result=True, retry=False)
-        except OperationalError as error:
-            log.warning("the broker cannot be reached", error=str(error))
+            self._app.send_task(task, queue=QUEUE_OF[task], ignore_result=True, retry=False)
+        except self._troubles as error:
+            log.warning("the broker cannot be reached", error=" ".join(str(error).split()))
+            return False
+        return True
 
     def ring_for(self, jobs: int) -> None:
         """Ring until as many messages wait as there are jobs, or as many as may wait."""
-        for _ in range(min(jobs, MOST_RINGS) - self._waiting()):
-            self.ring()
+        missing = min(jobs, MOST_RINGS) - self.waiting(WORK)
+        while missing > 0 and self.ring():
+            missing -= 1
 
-    def _waiting(self) -> int:
-        with self._app.connection_for_write() as connection:
-            try:
-                return int(connection.default_channel.queue_declare(SPEECH, passive=True).message_count)
-            except connection.channel_errors:
-                return 0  # nobody has made the queue yet
-            except connection.connection_errors:
-                return MOST_RINGS
+    def waiting(self, task: str) -> int:
+        """Messages in the task's queue; as many as may wait where that cannot be told."""
+        try:
+            with self._app.connection_for_write() as connection:
+                try:
+                    return int(
+                        connection.default_channel.queue_declare(QUEUE_OF[task], passive=True).message_count
+                    )
+                except connection.channel_errors:
+                    return 0  # nobody has made the queue yet
+        except self._troubles as error:
+            log.warning("the broker cannot be reached", error=" ".join(str(error).split()))
+            return MOST_RINGS
+
+    @cached_property
+    def _troubles(self) -> tuple[type[Exception], ...]:
+        connection = self._app.connection_for_write()
+        return (OSError, KombuError, *connection.connection_errors, *connection.channel_errors)
 
 
 class Child:
     """What one process of a worker has, made in it: a GPU that was used before the fork does not work after it."""
 
-    def __init__(self, settings: Settings, make: Callable[[Settings], Container]) -> None:
+    def __init__(self, settings: Settings, make: Callable[[Settings], Container], bell: Bell) -> None:
         self._settings = settings
         self._make = make
+        self._bell = bell
+        self._swept_at = -math.inf
 
     @cached_property
     def container(self) -> Container:
         return self._make(self._settings)
+
+    def sweep(self) -> None:
+        """See to lost workers, if that was not done a moment ago, and ring for what is due."""
+        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
+            return
+        self._bell.ring_for(self.container.upkeep.sweep(count=MOST_RINGS).due)
+        self._swept_at = time.monotonic()
+
+    def work(self) -> None:
+        """One batch. Rings again if a job came to its end: there may be more."""
+        ended = 0
+        for job_id, seen in self.container.jobs.run_due():
+            if isinstance(seen, QAError):
+                log.warning("job was not settled", job=job_id, code=seen.code)
+            else:
+                ended += seen.state in (JobState.DONE, JobState.FAILED)
+        if ended:
+            self._bell.ring()
 
 
 def make_app(settings: Settings, make: Callable[[Settings], Container] = Container) -> Celery:
@@ -96,34 +135,39 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
         worker_max_memory_per_child=settings.worker_memory_bytes // 1024 or None,
         worker_hijack_root_logger=False,
         task_default_queue=UPKEEP,
-        task_routes={WORK: {"queue": SPEECH}, SWEEP: {"queue": UPKEEP}},
+        task_routes={task: {"queue": queue} for task, queue in QUEUE_OF.items()},
         task_create_missing_queues=True,
+        accept_content=["json"],
+        worker_enable_remote_control=False,  # who can reach the broker could end workers with it
     )
-    child, bell = Child(settings, make), Bell(app)
+    child = Child(settings, make, Bell(app))
 
-    @app.task(name=WORK)  # type: ignore[untyped-decorator]
+    @app.task(name=WORK, shared=False)  # type: ignore[untyped-decorator]
     def work() -> None:
-        ran = 0
-        for job_id, seen in child.container.jobs.run_due():
-            ran += 1
-            if isinstance(seen, QAError):
-                log.warning("job was not settled", job=job_id, code=seen.code)
-        if ran:
-            bell.ring()  # there may be more
+        with _logged("no work could be taken"):
+            child.sweep()
+            child.work()
 
-    @app.task(name=SWEEP)  # type: ignore[untyped-decorator]
+    @app.task(name=SWEEP, shared=False)  # type: ignore[untyped-decorator]
     def sweep() -> None:
-        bell.ring_for(child.container.upkeep.sweep(count=MOST_RINGS).due)
+        with _logged("lost workers were not looked for"):
+            child.sweep()
 
-    app.steps["worker"].add(_Sweeping)
+    app.steps["worker"].add(_Waking)
     return app
 
 
-class _Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Asks for a sweep every few seconds, as long as the worker runs, if it can answer itself.
+@contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """The store's trouble ends a task and no worker: the next message tries again."""
+    try:
+        yield
+    except QAError as error:
+        log.warning(what, code=error.code, message=error.message)
 
-    Otherwise, at a site where nobody serves that queue, requests would pile up in the broker.
-    """
+
+class _Waking(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Rings for this worker now and then, unless a message waits already."""
 
     requires = {"celery.worker.components:Timer"}  # noqa: RUF012 - celery's own way
 
@@ -132,18 +176,16 @@ class _Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer: Any = None
 
     def start(self, parent: Any) -> None:
-        if UPKEEP not in parent.app.amqp.queues.consume_from:
-            return
-        self._timer = parent.timer.call_repeatedly(SWEEP_EVERY_S, _ask, (parent.app,), priority=10)
-        _ask(parent.app)
+        task = WORK if SPEECH in parent.app.amqp.queues.consume_from else SWEEP
+        bell = Bell(parent.app)
+        self._timer = parent.timer.call_repeatedly(SWEEP_EVERY_S, _wake, (bell, task), priority=10)
+        _wake(bell, task)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
         if self._timer is not None:
             self._timer.cancel()
 
 
-def _ask(app: Celery) -> None:
-    try:
-        app.send_task(SWEEP, queue=UPKEEP, ignore_result=True, retry=False, expires=SWEEP_EVERY_S)
-    except OperationalError as error:
-        log.warning("the broker cannot be reached", error=str(error))
+def _wake(bell: Bell, task: str) -> None:
+    if not bell.waiting(task):
+        bell.ring(task)

@@ -13,7 +13,6 @@ from pathlib import Path
 import structlog
 
 from qa_service.adapters.machine import cpu_cores, free_memory_bytes
-from qa_service.adapters.processes import is_dead
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import QAError, TransientError
 from qa_service.ports import Job
@@ -140,8 +139,6 @@ def _one_by_one(schedule: Schedule) -> Iterator[int]:
 
 def _free_dead(container: Container) -> None:
     try:
-        with container.database.unit_of_work() as unit:
-            unit.jobs.free_dead(is_dead)
-            unit.commit()
+        container.upkeep.sweep(count=0)
     except QAError as error:  # the jobs will tell, if it lasts
         log.warning("leases of dead workers were not freed", code=error.code)

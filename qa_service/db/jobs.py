@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, or_, select, text, upd
 from sqlalchemy.orm import Session
 
 from qa_service.db.inserting import insert_or_get, storable
-from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, OPEN_JOBS, JobRow
+from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, LEASED_JOBS, OPEN_JOBS, SUSPECTED_JOBS, JobRow
 from qa_service.errors import ConflictError, NotFoundError
-from qa_service.ports import Clock, Job, JobState
+from qa_service.ports import MAX_LOSSES, Clock, Job, JobState
 
 
 class SqlJobQueue:
@@ -66,8 +66,10 @@ class SqlJobQueue:
             error_code=None,
             error_message=None,
         )
-        if again is None and row.rank > -priority:
-            again = self._update(JobRow.key == key, JobRow.rank > -priority, rank=-priority)
+        if again is None and (row.rank > -priority or row.losses):
+            again = self._update(
+                JobRow.key == key, rank=case((JobRow.rank > -priority, -priority), else_=JobRow.rank), losses=0
+            )
         return _job(again or row)
 
     def get(self, job_id: int) -> Job:
@@ -133,9 +135,7 @@ class SqlJobQueue:
         )
 
     def free_dead(self, is_dead: Callable[[str], bool]) -> int:
-        leased = select(JobRow.id, JobRow.lease_owner).where(
-            text(OPEN_JOBS), JobRow.state == JobState.LEASED.value
-        )
+        leased = select(JobRow.id, JobRow.lease_owner).where(text(LEASED_JOBS)).order_by(JobRow.id)
         dead_owners: dict[str, bool] = {}
         freed = 0
         for job_id, owner in self._session.execute(leased).all():
@@ -161,15 +161,32 @@ class SqlJobQueue:
     def due(self, limit: int) -> Sequence[int]:
         return self._session.scalars(self._due().limit(limit)).all()
 
-    def set_aside(self, *, losses: int, code: str, message: str) -> Sequence[int]:
+    def release(self, owner: str) -> int:
+        """See ``JobQueue.release``."""
+        statement = (
+            update(JobRow)
+            .where(text(LEASED_JOBS), JobRow.lease_owner == owner)
+            .values(
+                state=JobState.QUEUED.value,
+                lease_owner=None,
+                lease_expires_at=None,
+                updated_at=self._clock.now(),
+            )
+            .returning(JobRow.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len(self._session.scalars(statement).all())
+
+    def set_aside(self, *, code: str, message: str) -> Sequence[int]:
         """See ``JobQueue.set_aside``."""
         now = self._clock.now()
         statement = (
             update(JobRow)
             .where(
-                text(OPEN_JOBS),
-                JobRow.losses + _expired_lease() >= losses,
-                or_(JobRow.state == JobState.QUEUED.value, JobRow.lease_expires_at <= now),
+                or_(
+                    and_(text(SUSPECTED_JOBS), JobRow.losses >= MAX_LOSSES, JobRow.state == JobState.QUEUED.value),
+                    and_(text(LEASED_JOBS), JobRow.losses >= MAX_LOSSES - 1, JobRow.lease_expires_at <= now),
+                ),
             )
             .values(
                 state=JobState.FAILED.value,
@@ -203,7 +220,9 @@ class SqlJobQueue:
         now = self._clock.now()
         due = and_(JobRow.state == JobState.QUEUED.value, JobRow.available_at <= now)
         expired = and_(JobRow.state == JobState.LEASED.value, JobRow.lease_expires_at <= now)
-        query = select(JobRow.id).where(text(OPEN_JOBS), or_(due, expired))
+        query = select(JobRow.id).where(
+            text(OPEN_JOBS), or_(due, expired), JobRow.losses + _expired_lease() < MAX_LOSSES
+        )
         return query.order_by(JobRow.rank, JobRow.id)
 
     def _by_key(self, key: str) -> JobRow | None:

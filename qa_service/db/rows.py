@@ -36,6 +36,8 @@ ERROR_MESSAGE_CHARACTERS = 2_000
 # Only these jobs can be claimed. Written as a literal wherever it is used: a partial index serves a query only
 # when the planner sees the very predicate, and it cannot see into bound parameters.
 OPEN_JOBS = "state IN ('queued', 'leased')"
+LEASED_JOBS = "state = 'leased'"
+SUSPECTED_JOBS = "losses > 0 AND state IN ('queued', 'leased')"
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -278,6 +280,19 @@ class JobRow(Row):
         CheckConstraint("state IN ('queued', 'leased', 'done', 'failed')", name="state"),
         # Claiming walks the open jobs in their order; finished ones, which pile up for ever, are not in it.
         Index("ix_jobs_open", "rank", "id", sqlite_where=text(OPEN_JOBS), postgresql_where=text(OPEN_JOBS)),
+        # A sweep walks what is held and what is suspected, however long the queue is.
+        Index(
+            "ix_jobs_leased",
+            "lease_expires_at",
+            sqlite_where=text(LEASED_JOBS),
+            postgresql_where=text(LEASED_JOBS),
+        ),
+        Index(
+            "ix_jobs_suspected",
+            "losses",
+            sqlite_where=text(SUSPECTED_JOBS),
+            postgresql_where=text(SUSPECTED_JOBS),
+        ),
     )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)

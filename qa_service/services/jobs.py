@@ -133,6 +133,7 @@ class ScoreRecordings:
         it does to this one, it costs no other.
         """
         with self._leases() as leases:
+            leases.release()  # what an earlier batch could not settle
             batch: list[_Attempt] = []
             try:
                 self._fill(batch, first, leases)
@@ -262,7 +263,7 @@ class ScoreRecordings:
                 self._score(job, outcome, self._metadata_now(job, metadata))
                 leases.complete(job.id)
             except TransientError as error:
-                leases.put_back(job.id, error)
+                leases.put_back(job, error)
             except ConflictError:
                 raise
             except QAError as error:

@@ -5,21 +5,23 @@ outcome is written only by the owner that still holds it.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 import structlog
 
 from qa_service.errors import ConflictError, QAError, TransientError
-from qa_service.ports import Job, UnitOfWorkFactory
+from qa_service.ports import Job, UnitOfWork, UnitOfWorkFactory
 
-RETRY_DELAY_S = 1.0
+RETRY_DELAY_S, MOST_RETRY_DELAY_S = 1.0, 600.0
 
 log = structlog.get_logger(__name__)
 
 
 class Leases:
-    """A context: leases still held at its end are left to run out, as an interruption is no failure."""
+    """A context. Leases still held when it is interrupted are left to whoever finds their owner dead."""
 
     def __init__(self, *, units: UnitOfWorkFactory, owner: str, lease_s: float) -> None:
         self._units = units
@@ -39,6 +41,19 @@ class Leases:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        if isinstance(error, Exception):  # an interruption ends the process, and with it its leases
+            self.release()
+
+    def release(self) -> None:
+        """Give back, as nobody's fault, every job that this owner still holds: it is working on none of them."""
+        with self._lock:
+            self._held.clear()
+        try:
+            with self._units() as unit:
+                unit.jobs.release(self._owner)
+                unit.commit()
+        except QAError as error:
+            log.warning("leases were not given back", code=error.code)
 
     def claim(self, job_id: int) -> Job | None:
         """The job, held from now on; None when it is finished, not due, or somebody else's."""
@@ -59,25 +74,30 @@ class Leases:
 
     def complete(self, job_id: int) -> None:
         """Raises ConflictError when the lease was lost, here and below."""
-        self._let_go(job_id)
-        with self._units() as unit:
+        with self._settling(job_id) as unit:
             unit.jobs.complete(job_id, self._owner)
-            unit.commit()
 
     def fail(self, job_id: int, *, code: str, message: str) -> None:
-        self._let_go(job_id)
-        with self._units() as unit:
+        with self._settling(job_id) as unit:
             unit.jobs.fail(job_id, self._owner, code=code, message=message)
-            unit.commit()
 
-    def put_back(self, job_id: int, error: TransientError) -> None:
-        """To be tried again in a moment."""
+    def put_back(self, job: Job, error: TransientError) -> None:
+        """To be tried again in a moment, a longer one each time."""
+        delay_s = min(RETRY_DELAY_S * 2 ** (job.attempts - 1), MOST_RETRY_DELAY_S)
+        with self._settling(job.id) as unit:
+            unit.jobs.retry_later(job.id, self._owner, delay_s=delay_s, code=error.code, message=error.message)
+
+    @contextmanager
+    def _settling(self, job_id: int) -> Iterator[UnitOfWork]:
+        """A transaction that settles the job: it is held until that is written, or somebody else's."""
+        try:
+            with self._units() as unit:
+                yield unit
+                unit.commit()
+        except ConflictError:
+            self._let_go(job_id)
+            raise
         self._let_go(job_id)
-        with self._units() as unit:
-            unit.jobs.retry_later(
-                job_id, self._owner, delay_s=RETRY_DELAY_S, code=error.code, message=error.message
-            )
-            unit.commit()
 
     def _let_go(self, job_id: int) -> None:
         with self._lock:

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from qa_service.ports import UnitOfWorkFactory
-
-LOSSES = 3
-"""So many workers may be lost over one job before it is set aside."""
+from qa_service.ports import MAX_LOSSES, UnitOfWorkFactory
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +34,11 @@ class Upkeep:
         with self._units() as unit:
             freed = unit.jobs.free_dead(self._is_dead)
             given_up = unit.jobs.set_aside(
-                losses=LOSSES,
                 code="worker_died",
-                message=f"{LOSSES} workers died over this recording: give them more memory, or leave it out; "
+                message=f"{MAX_LOSSES} workers died over this recording: give them more memory, or leave it out; "
                 "score it again to try once more",
             )
-            due = len(unit.jobs.due(count))
+            due = len(unit.jobs.due(count)) if count else 0
             unit.commit()
         if freed or given_up:
             log.warning("workers were lost", freed=freed, set_aside=list(given_up))

@@ -19,7 +19,7 @@ from tests.brokers import Redis, running_redis
 from tests.cli import environment
 from tests.fakes import SILENT
 from tests.worker.containers import FakeContainer
-from worker.app import MOST_RINGS, SPEECH, UPKEEP, WORK, make_app
+from worker.app import MOST_RINGS, SPEECH, SWEEP, UPKEEP, WORK, make_app
 
 
 @pytest.fixture
@@ -132,12 +132,29 @@ def test_a_recording_that_kills_workers_is_set_aside_alone(
     assert settled(container, ids) == ["done", "worker_died", "done", "done"]
 
 
+def test_a_busy_worker_looks_after_others_and_fills_no_queue(
+    container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
+) -> None:
+    """Batches that take longer than the time between two sweeps."""
+    ids = enqueue(container, *[f"slow {n}".encode() for n in range(24)])
+    with container.database.unit_of_work() as unit:  # held by a process of this machine that is gone
+        name = container.owner.rsplit(":", 3)
+        unit.jobs.claim(f"{name[0]}:4194304:1:{name[3]}", lease_s=600, job_id=ids[-1])
+        unit.commit()
+    start()
+    assert settled(container, ids) == ["done"] * 24
+    assert broker.client().llen(UPKEEP) == 0
+    assert broker.client().llen(SPEECH) <= MOST_RINGS
+
+
 def test_the_broker_may_forget_everything(
     container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, *[f"slow {n}".encode() for n in range(10)])
     start()
+    deadline = time.monotonic() + 60
     while not (container.settings.data_dir / "heard").exists():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     broker.kill()
     time.sleep(0.3)
@@ -147,11 +164,18 @@ def test_the_broker_may_forget_everything(
 
 
 def test_messages_are_few_however_many_jobs_there_are(container: FakeContainer, broker: Redis) -> None:
-    celery = make_app(container.settings, make=lambda _: container)
     enqueue(container, *[f"call {n}".encode() for n in range(MOST_RINGS + 20)])
     for _ in range(3):
-        celery.tasks["qa.score.sweep"]()
+        make_app(container.settings, make=lambda _: container).tasks[SWEEP]()
         assert broker.client().llen(SPEECH) == MOST_RINGS
+
+
+def test_a_bell_without_a_broker_rings_for_nobody_and_fails_nobody(
+    container: FakeContainer, broker: Redis
+) -> None:
+    broker.kill()
+    enqueue(container, b"one")
+    make_app(container.settings, make=lambda _: container).tasks[SWEEP]()
 
 
 def test_speech_workers_ask_nobody_for_a_sweep(

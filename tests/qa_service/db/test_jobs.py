@@ -13,7 +13,7 @@ from sqlalchemy.orm import ORMExecuteState
 from qa_service.adapters.clock import SystemClock
 from qa_service.db.session import Database
 from qa_service.errors import ConflictError, NotFoundError
-from qa_service.ports import Job, JobState
+from qa_service.ports import MAX_LOSSES, Job, JobState
 from tests.clocks import ManualClock
 from tests.qa_service.db import builders
 
@@ -193,29 +193,29 @@ def test_what_matters_more_is_next_and_a_queued_job_can_come_to_matter_more(data
     assert order == [night[2].id, asked.id, night[0].id, night[1].id]
 
 
+def set_aside(database: Database) -> list[int]:
+    with database.unit_of_work() as unit:
+        ids = list(unit.jobs.set_aside(code="worker_died", message="again and again"))
+        unit.commit()
+    return ids
+
+
 def test_a_job_that_loses_worker_after_worker_is_set_aside(database: Database, clock: ManualClock) -> None:
     poison, sound = enqueue(database, "a", "b")
-
-    def set_aside() -> list[int]:
-        with database.unit_of_work() as unit:
-            ids = unit.jobs.set_aside(losses=2, code="worker_died", message="twice")
-            unit.commit()
-        return list(ids)
-
-    claim(database, "w1", job_id=poison.id)
-    clock.advance(60)
-    assert set_aside() == []  # one worker may be lost to anything
-    again = claim(database, "w2", job_id=poison.id)
-    assert again is not None
-    assert (again.attempts, again.losses) == (2, 1)
-    assert set_aside() == []  # it is being tried
-    clock.advance(60)
-    assert set_aside() == [poison.id]
+    for number in range(MAX_LOSSES):
+        assert set_aside(database) == []  # one worker may be lost to anything
+        leased = claim(database, f"w{number}", job_id=poison.id)
+        assert leased is not None
+        assert (leased.attempts, leased.losses) == (number + 1, number)
+        assert set_aside(database) == []  # it is being tried
+        clock.advance(60)
+    assert claim(database, "w9", job_id=poison.id) is None  # nobody's, before anybody set it aside
+    assert set_aside(database) == [poison.id]
     failed = read(database, poison.id)
     assert (failed.state, failed.error_code, failed.losses, failed.lease_owner) == (
         JobState.FAILED,
         "worker_died",
-        2,
+        MAX_LOSSES,
         None,
     )
     assert read(database, sound.id).state is JobState.QUEUED
@@ -235,7 +235,23 @@ def test_a_worker_that_is_known_to_be_dead_is_a_loss_too(database: Database) -> 
         assert unsuspected is not None
         assert unsuspected.id == second.id
         assert unit.jobs.claim("w1", lease_s=60, unsuspected=True) is None
-        assert unit.jobs.set_aside(losses=1, code="worker_died", message="once") == [first.id]
+        unit.commit()
+    (asked,) = enqueue(database, "a")
+    assert (asked.id, asked.losses) == (first.id, 0)  # whoever asks for it again gives it a new start
+
+
+def test_what_an_owner_gives_back_is_no_loss(database: Database) -> None:
+    mine, other = enqueue(database, "a", "b")
+    claim(database, "w1")
+    claim(database, "w2")
+    with database.unit_of_work() as unit:
+        assert unit.jobs.release("w1") == 1
+        assert unit.jobs.release("w1") == 0
+        unit.commit()
+    assert [(j.state, j.losses) for j in (read(database, mine.id), read(database, other.id))] == [
+        (JobState.QUEUED, 0),
+        (JobState.LEASED, 0),
+    ]
 
 
 def test_an_unknown_job_is_not_found(database: Database) -> None:

@@ -14,8 +14,9 @@ from qa_service.db.session import Database
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation
 from qa_service.errors import EngineError, InputError, QAError, TransientError
-from qa_service.ports import JobState, StoredConversation
+from qa_service.ports import Job, JobState, StoredConversation
 from qa_service.services.jobs import BatchLimits
+from qa_service.services.leases import Leases
 from tests.fakes import DURATION_S, HUMMING, SILENT, Workplace
 
 NOTHING = CallMetadata()
@@ -329,3 +330,34 @@ def test_a_batch_of_what_is_due_that_is_dropped_leaves_nothing_open(workplace: W
     running.close()
     assert workplace.decoder.open == []
     assert not background_threads()
+
+
+def test_trouble_of_the_store_while_claiming_is_no_loss(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = queue(workplace, b"one", b"two", b"three")
+    claims = iter([True, True, False])
+    whole = Leases.claim_next
+
+    def claim_next(self: Leases, *, unsuspected: bool = False) -> Job | None:
+        if not next(claims):
+            raise TransientError("database_interrupted", "gone")
+        return whole(self, unsuspected=unsuspected)
+
+    monkeypatch.setattr(Leases, "claim_next", claim_next)
+    with pytest.raises(TransientError):
+        list(workplace.jobs().run_due())
+    monkeypatch.undo()
+    states = [workplace.jobs().state(job_id) for job_id in ids]
+    assert [(job.state, job.losses) for job in states] == [(JobState.QUEUED, 0)] * 3
+    assert {job_id for job_id, _ in workplace.jobs().run_due()} == set(ids)
+
+
+def test_what_could_not_be_settled_is_given_back_by_the_next_batch(workplace: Workplace) -> None:
+    (job_id,) = queue(workplace, b"one")
+    with workplace.database.unit_of_work() as unit:
+        unit.jobs.claim("worker", lease_s=600, job_id=job_id)
+        unit.commit()
+    assert [done for done, _ in workplace.jobs("worker").run_due()] == [job_id]
+    job = workplace.jobs().state(job_id)
+    assert (job.state, job.losses) == (JobState.DONE, 0)
