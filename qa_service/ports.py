@@ -276,8 +276,11 @@ class StoredEvaluation:
     created_at: datetime
 
 
-MAX_LOSSES = 3
-"""A job that so many workers were lost over is handed to no other."""
+MAX_LOSSES = 5
+"""A job that so many workers were lost over is handed to no other.
+
+Of a thousand jobs in a night of a hundred killed workers one was hit three times by chance.
+"""
 
 
 class JobState(StrEnum):
