@@ -75,7 +75,8 @@ def test_calls_on_one_channel(run: Run) -> None:
     """The roles come from what is said; who interrupted whom stays open."""
     sales, service = run.calls["zh09"], run.calls["en04"]
     faults = {rule for rule, outcome in outcomes(sales).items() if outcome == "not_met"}
-    assert faults == {"closing", "overpromise", "pressure"}
+    # The agent asks for no need, and sells on after a refusal, which would have excused that.
+    assert faults == {"closing", "overpromise", "pressure", "sales-flow"}
     # The agent does everything but invite the customer to rate the call.
     assert {rule for rule, outcome in outcomes(service).items() if outcome == "not_met"} == {"satisfaction-invite"}
     assert 95.0 < service["evaluation"]["score"] < 100.0
