@@ -15,7 +15,7 @@ import structlog
 from qa_service.errors import ConflictError, QAError, TransientError
 from qa_service.ports import Job, UnitOfWork, UnitOfWorkFactory
 
-RETRY_DELAY_S, MOST_RETRY_DELAY_S = 1.0, 600.0
+RETRY_DELAY_S, MOST_DOUBLINGS = 1.0, 9  # up to eight and a half minutes
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,8 @@ class Leases:
 
     def put_back(self, job: Job, error: TransientError) -> None:
         """To be tried again in a moment, a longer one each time."""
-        delay_s = min(RETRY_DELAY_S * 2 ** (job.attempts - 1), MOST_RETRY_DELAY_S)
+        doublings = min(job.attempts - 1, MOST_DOUBLINGS)  # attempts grow without end where a disk stays full
+        delay_s = RETRY_DELAY_S * 2**doublings
         with self._settling(job.id) as unit:
             unit.jobs.retry_later(job.id, self._owner, delay_s=delay_s, code=error.code, message=error.message)
 

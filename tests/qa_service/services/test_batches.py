@@ -8,8 +8,10 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from qa_service.adapters.clock import SystemClock
+from qa_service.db.rows import JobRow
 from qa_service.db.session import Database
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation
@@ -361,3 +363,20 @@ def test_what_could_not_be_settled_is_given_back_by_the_next_batch(workplace: Wo
     assert [done for done, _ in workplace.jobs("worker").run_due()] == [job_id]
     job = workplace.jobs().state(job_id)
     assert (job.state, job.losses) == (JobState.DONE, 0)
+
+
+@pytest.mark.parametrize(("attempts", "delay_s"), [(1, 1.0), (3, 4.0), (10, 512.0), (5_000, 512.0)])
+def test_passing_trouble_waits_longer_each_time_and_never_too_long(
+    workplace: Workplace, attempts: int, delay_s: float
+) -> None:
+    fail_with(workplace, {b"lost": TransientError("storage_unavailable", "disk full")})
+    queue(workplace, b"lost")
+    with workplace.database.unit_of_work() as unit:
+        unit.session.execute(update(JobRow).values(attempts=attempts - 1))
+        unit.commit()
+    ((_, job),) = workplace.jobs().run_due()
+    assert isinstance(job, Job)
+    assert (job.state, job.attempts, job.losses) == (JobState.QUEUED, attempts, 0)
+    with workplace.database.unit_of_work() as unit:
+        settled, due = unit.session.execute(select(JobRow.updated_at, JobRow.available_at)).one()
+    assert (due - settled).total_seconds() == pytest.approx(delay_s, abs=0.1)
