@@ -312,6 +312,10 @@ class Job:
     priority: int = 0
     losses: int = 0
 
+    @property
+    def ended(self) -> bool:
+        return self.state in (JobState.DONE, JobState.FAILED)
+
 
 class RecordingRepository(Protocol):
     def add(

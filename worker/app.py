@@ -18,7 +18,7 @@ from celery import Celery, bootsteps
 from kombu.exceptions import KombuError
 
 from qa_service.errors import ConfigurationError, QAError
-from qa_service.ports import JobState
+from qa_service.services.upkeep import SWEEP_EVERY_S
 from qa_service.settings import Settings
 from worker.container import Container
 
@@ -28,7 +28,6 @@ SPEECH, UPKEEP = "speech", "score"
 WORK, SWEEP = "qa.speech.work", "qa.score.sweep"
 """Names of tasks. Permanent: messages of an older release are still in the broker when a newer one starts."""
 
-SWEEP_EVERY_S = 10.0
 QUEUE_OF = {WORK: SPEECH, SWEEP: UPKEEP}
 MOST_RINGS = 64
 """Messages that may wait for a worker: enough for as many workers, and nothing to the broker."""
@@ -104,7 +103,7 @@ class Child:
             if isinstance(seen, QAError):
                 log.warning("job was not settled", job=job_id, code=seen.code)
             else:
-                ended += seen.state in (JobState.DONE, JobState.FAILED)
+                ended += seen.ended
         if ended:
             self._bell.ring()
 

@@ -23,7 +23,7 @@ from typing import Any, Self
 import structlog
 
 from qa_service.errors import EngineError, QAError, TransientError
-from qa_service.ports import Job, JobState
+from qa_service.ports import Job
 from qa_service.services.jobs import ScoreRecordings
 from qa_service.settings import Settings
 from worker.schedule import POLL_S, Schedule
@@ -178,7 +178,7 @@ class Fleet:
         lost = []
         for job_id in member.jobs:
             seen = self._state(job_id)
-            if isinstance(seen, Job) and seen.state not in (JobState.DONE, JobState.FAILED):
+            if isinstance(seen, Job) and not seen.ended:
                 lost.append(seen)
             else:  # it came to its end, but not to saying so; or the store cannot tell
                 yield from _ended(schedule, job_id, seen)

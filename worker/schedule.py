@@ -80,7 +80,7 @@ class Schedule:
             if isinstance(seen, Job):
                 put_back = seen.state is JobState.QUEUED and seen.attempts > self._attempts[job_id]
                 self._attempts[job_id] = seen.attempts
-                ended = seen.state in (JobState.DONE, JobState.FAILED)
+                ended = seen.ended
             else:
                 put_back = isinstance(seen, TransientError)
                 ended = not put_back

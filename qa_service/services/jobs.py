@@ -126,17 +126,16 @@ class ScoreRecordings:
             for batch in batches:
                 yield from self._work(batch, leases)
 
-    def run_due(self, first: int | None = None) -> Iterator[tuple[int, Job | QAError]]:
+    def run_due(self) -> Iterator[tuple[int, Job | QAError]]:
         """Run one batch of jobs that are due; yields each as ``run_all`` does.
 
-        ``first`` is tried first, whether or not it is next. A job that a worker was lost over runs alone: whatever
-        it does to this one, it costs no other.
+        A job that a worker was lost over runs alone: whatever it does to this one, it costs no other.
         """
         with self._leases() as leases:
             leases.release()  # what an earlier batch could not settle
             batch: list[_Attempt] = []
             try:
-                self._fill(batch, first, leases)
+                self._fill(batch, leases)
                 yield from self._work(batch, leases)
             finally:
                 _close_all(batch)
@@ -202,9 +201,9 @@ class ScoreRecordings:
         finally:
             _close_all(batch)
 
-    def _fill(self, batch: list[_Attempt], first: int | None, leases: Leases) -> None:
+    def _fill(self, batch: list[_Attempt], leases: Leases) -> None:
         """Claim what is due, as much at once as the limits allow."""
-        job = (leases.claim(first) if first is not None else None) or leases.claim_next()
+        job = leases.claim_next()
         while job is not None:
             batch.append(self._prepared(job))
             full = len(batch) >= self._limits.calls or sum(a.audio_s for a in batch) >= self._limits.audio_s

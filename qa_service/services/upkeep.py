@@ -10,6 +10,9 @@ import structlog
 
 from qa_service.ports import MAX_LOSSES, UnitOfWorkFactory
 
+SWEEP_EVERY_S = 10.0
+"""How often a worker looks after the others."""
+
 log = structlog.get_logger(__name__)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from qa_service.db.rows import EvaluationRow
 from qa_service.errors import ConfigurationError
-from qa_service.ports import JobState
 from qa_service.settings import Settings
 from tests.brokers import Redis, running_redis
 from tests.cli import environment
@@ -93,7 +92,7 @@ def settled(container: FakeContainer, ids: list[int], timeout_s: float = 60) -> 
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         jobs = [container.jobs.state(job_id) for job_id in ids]
-        if all(job.state in (JobState.DONE, JobState.FAILED) for job in jobs):
+        if all(job.ended for job in jobs):
             return [job.error_code or job.state.value for job in jobs]
         time.sleep(0.05)
     raise AssertionError([(job.id, job.state, job.attempts, job.error_code) for job in jobs])

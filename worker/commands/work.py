@@ -12,11 +12,12 @@ import typer
 
 from qa_service.adapters.machine import cpu_cores
 from qa_service.errors import ConfigurationError, QAError
-from qa_service.ports import Job, JobState
+from qa_service.ports import Job
+from qa_service.services.upkeep import SWEEP_EVERY_S
 from qa_service.settings import Settings, load_settings
 from worker.container import Container
 
-POLL_S, SWEEP_EVERY_S = 2.0, 10.0
+POLL_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -77,13 +78,9 @@ def run_embedded(container: Container) -> None:
             if time.monotonic() - swept_at > SWEEP_EVERY_S:
                 container.upkeep.sweep(count=0)
                 swept_at = time.monotonic()
-            ended = sum(_ended(seen) for _, seen in container.jobs.run_due())
+            ended = sum(isinstance(seen, Job) and seen.ended for _, seen in container.jobs.run_due())
         except QAError as error:  # the store's trouble: it may pass
             log.warning("no work could be taken", code=error.code, message=error.message)
             ended = 0
         if not ended:
             stop.wait(POLL_S)
-
-
-def _ended(seen: Job | QAError) -> bool:
-    return isinstance(seen, Job) and seen.state in (JobState.DONE, JobState.FAILED)

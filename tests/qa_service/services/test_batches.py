@@ -306,13 +306,6 @@ def test_what_is_due_runs_as_one_batch(workplace: Workplace) -> None:
     assert list(jobs.run_due()) == []
 
 
-def test_the_job_that_is_asked_for_comes_first(workplace: Workplace) -> None:
-    ids = queue(workplace, b"one", b"two", b"three")
-    jobs = workplace.jobs(limits=BatchLimits(calls=2))
-    assert [job_id for job_id, _ in jobs.run_due(first=ids[2])] == [ids[2], ids[0]]
-    assert [job_id for job_id, _ in jobs.run_due(first=ids[2])] == [ids[1]]  # it is done: somebody else's turn
-
-
 def test_a_job_that_a_worker_was_lost_over_runs_alone(workplace: Workplace) -> None:
     ids = queue(workplace, b"one", b"two", b"three")
     with workplace.database.unit_of_work() as unit:
