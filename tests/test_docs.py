@@ -152,15 +152,36 @@ def test_every_command_is_in_the_readme_or_operations() -> None:
         for c in group.typer_instance.registered_commands
         if c.callback
     }
-    pages = (ROOT / "README.md").read_text(encoding="utf-8") + text("operations.md")
+    operations = [page.read_text(encoding="utf-8") for page in (DOCS / "operations").glob("*.md")]
+    pages = (ROOT / "README.md").read_text(encoding="utf-8") + "\n".join(operations)
     assert {name for name in names if f"qa {name}" not in pages} == set()
 
 
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links to them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere() -> None:
+    checked = 0
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            if "://" in path:
+                continue
+            leads_to = page.parent / path if path else page
+            assert leads_to.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors(leads_to), f"{page.name} links to {target}"
+            checked += bool(anchor)
+    assert checked > 10
+
+
+def test_every_page_of_operations_is_in_their_index() -> None:
+    index = text("operations.md")
+    assert {
+        page.name for page in (DOCS / "operations").glob("*.md") if f"(operations/{page.name})" not in index
+    } == set()
 
 
 def test_every_example_call_is_in_the_readme_table() -> None:

@@ -22,7 +22,7 @@ from worker.container import Container
 from worker.fleet import End, Fleet
 from worker.schedule import Schedule, work_order
 
-# Whisper base and diarization take 1.2 GiB at most, with the largest batch (docs/operations.md).
+# Whisper base and diarization take 1.2 GiB at most, with the largest batch (docs/operations/running.md).
 PROCESS_BYTES = 1.25 * 1024**3
 
 log = structlog.get_logger(__name__)

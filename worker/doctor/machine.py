@@ -33,7 +33,7 @@ def clock(settings: Settings) -> Finding:
 
 
 def capacity(settings: Settings) -> Finding:
-    """Cores and memory beside what the processes take (docs/operations.md, Processes)."""
+    """Cores and memory beside what the processes take (docs/operations/running.md)."""
     cores, free, total = cpu_cores(), free_memory_bytes(), total_memory_bytes()
     one = process_bytes(settings)
     processes = settings.processes or processes_for(settings, on_gpu=False, calls=lambda most: most)

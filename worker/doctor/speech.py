@@ -88,7 +88,7 @@ def devices_told(settings: Settings, seen: Mapping[str, Runtime], gpus: tuple[Gp
         findings.append(
             warning(
                 f"the driver has {gpus[0].name}, and ctranslate2 does not see it",
-                "see docs/operations.md, Install",
+                "see docs/operations/install.md",
             )
         )
     if auto == "cuda" or "cuda" in (settings.device, settings.diarization_device):
@@ -132,7 +132,7 @@ _RECOGNISER = {"faster-whisper": "ctranslate2", "openai-whisper": "torch"}
 _INSTALL = {
     "ctranslate2": "install the extra 'speech', on a processor that its wheels support",
     "onnxruntime": "install the extra 'speech', on a processor that its wheels support",
-    "torch": "install torch as docs/operations.md says, or set QA_DIARIZATION_ENGINE=none",
+    "torch": "install torch as docs/operations/install.md says, or set QA_DIARIZATION_ENGINE=none",
 }
 
 
