@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from qa_service.adapters.buckets import parse_bucket_url
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, parse_channel_map, parse_raw_format
 from qa_service.domain.call import Direction, RawFormat
 from qa_service.domain.text import hot_word_fault
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: str | None = None
+    blob_url: str | None = None
     time_zone: str = "Asia/Shanghai"
     filename_template: str | None = None
     leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
@@ -85,6 +87,13 @@ class Settings(BaseSettings):
     worker_memory_bytes: int = Field(default=0, ge=0)
     lease_s: PositiveFloat = 60.0
     transient_retries: PositiveInt = 3
+
+    @field_validator("blob_url")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value:
+            parse_bucket_url(value)
+        return value or None
 
     @field_validator("agent_channel", mode="before")
     @classmethod

@@ -6,7 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -15,6 +15,9 @@ from sqlalchemy import make_url
 
 from qa_service.db.session import Database
 from tests.clocks import ManualClock
+
+if TYPE_CHECKING:
+    from tests.buckets import S3
 
 # How long an example takes says more about what else the machine does than about the code.
 # Where a change is about to land the examples are the same every time; everywhere else they explore.
@@ -93,6 +96,25 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
         yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["S3"]:
+    """A server of this test process; tests take ``s3``, which says where it is."""
+    from tests.buckets import running_s3
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: "S3", monkeypatch: pytest.MonkeyPatch) -> "S3":
+    """Storage that speaks S3, as this process's environment names it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -26,7 +26,15 @@ from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Evidence, Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Scorecard, ScorecardItem, ScorecardSection
 from qa_service.domain.timeline import TimeSpan, hull
-from qa_service.ports import AudioSource, DecodedAudio, RoleAttribution, RoleCue, SpeechActivity, SpokenCall
+from qa_service.ports import (
+    AudioSource,
+    BlobStore,
+    DecodedAudio,
+    RoleAttribution,
+    RoleCue,
+    SpeechActivity,
+    SpokenCall,
+)
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.ingest import Ingest
@@ -260,10 +268,10 @@ class FakeRules:
 class Workplace:
     """The services of one process on ``database``; the fakes are attributes to look at and to change."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, *, blobs: BlobStore | None = None) -> None:
         self.database = database
         self.folder = folder
-        self.blobs = LocalBlobStore(folder / "blobs")
+        self.blobs = blobs or LocalBlobStore(folder / "blobs")
         self.decoder = FakeDecoder()
         self.inspector = FakeInspector()
         self.detector = FakeDetector()

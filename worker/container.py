@@ -10,12 +10,14 @@ from models.roles.cues import CueOptions, ScriptCues
 from models.text.normalise import PinyinAnnotator
 from models.vad.silero import SileroVad
 from qa_service.adapters.blobs import LocalBlobStore
+from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.machine import cpu_cores
+from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
-from qa_service.ports import RuleEvaluator
+from qa_service.ports import BlobStore, RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
 from qa_service.services.evaluate import EvaluateConversation
@@ -48,8 +50,11 @@ class Container:
         return database
 
     @cached_property
-    def blobs(self) -> LocalBlobStore:
-        return LocalBlobStore(self.settings.data_dir / "blobs")
+    def blobs(self) -> BlobStore:
+        settings = self.settings
+        if settings.blob_url:
+            return ObjectBlobStore(Bucket(settings.blob_url), max_blob_bytes=settings.max_file_bytes)
+        return LocalBlobStore(settings.data_dir / "blobs")
 
     @cached_property
     def ingest(self) -> Ingest:

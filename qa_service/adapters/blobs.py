@@ -4,10 +4,7 @@ Guarantee: a blob is visible only when it is complete and on the disk; no URI re
 """
 
 import contextlib
-import errno
-import hashlib
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,13 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from qa_service.errors import InputError, NotFoundError, TransientError
+from qa_service.adapters.blob_files import (
+    RANGE_CHUNK_BYTES,
+    check_range,
+    close_quietly,
+    copy_with_digest,
+    digest_in,
+    storage_errors,
+)
 from qa_service.ports import ByteSource, StoredBlob
 
-RANGE_CHUNK_BYTES = 256 * 1024
-_COPY_CHUNK_BYTES = 1024 * 1024
 _STALE_AFTER_S = 24 * 3600
-_URI = re.compile(r"blob:([0-9a-f]{64})")
 
 
 class LocalBlobStore:
@@ -57,22 +58,22 @@ class LocalBlobStore:
 
     def _copied(self, source: ByteSource, leftovers: contextlib.ExitStack) -> tuple[Path, StoredBlob]:
         """A complete copy in the temporary folder, which goes with ``leftovers`` unless it is published."""
-        with _storage_errors():
+        with storage_errors():
             self._temporary.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._temporary)
         temporary = Path(name)
         leftovers.callback(_remove, temporary)
         target = os.fdopen(handle, "wb")
         try:
-            sha256, size = self._copy(source, target)
+            sha256, size = copy_with_digest(source, target, place="the blob storage")
+            with storage_errors():
+                os.fsync(target.fileno())
         finally:
-            # After a failed write closing fails once more, on what is still buffered; the first error counts.
-            with contextlib.suppress(OSError):
-                target.close()
+            close_quietly(target)
         return temporary, StoredBlob(sha256=sha256, uri=f"blob:{sha256}", size_bytes=size)
 
     def open(self, uri: str) -> BinaryIO:
-        with _storage_errors(uri):
+        with storage_errors(uri):
             return self._locate(uri).open("rb")
 
     def read_range(self, uri: str, start: int, end: int) -> Iterator[bytes]:
@@ -81,8 +82,7 @@ class LocalBlobStore:
         Raises:
             ValueError: the range is negative or ends before it starts.
         """
-        if not 0 <= start <= end:
-            raise ValueError(f"no byte range: [{start}, {end})")
+        check_range(start, end)
         self.size_bytes(uri)
         return self._chunks(uri, start, end)
 
@@ -92,12 +92,12 @@ class LocalBlobStore:
         yield self._locate(uri)
 
     def size_bytes(self, uri: str) -> int:
-        with _storage_errors(uri):
+        with storage_errors(uri):
             return self._locate(uri).stat().st_size
 
     def delete(self, uri: str) -> None:
         """Remove a blob; one that is gone already is no error, so that deleting can be repeated."""
-        with _storage_errors(uri):
+        with storage_errors(uri):
             self._locate(uri).unlink(missing_ok=True)
 
     def _chunks(self, uri: str, start: int, end: int) -> Iterator[bytes]:
@@ -105,29 +105,15 @@ class LocalBlobStore:
             blob.seek(start)
             left = end - start
             while left > 0:
-                with _storage_errors(uri):
+                with storage_errors(uri):
                     chunk = blob.read(min(left, RANGE_CHUNK_BYTES))
                 if not chunk:
                     return
                 left -= len(chunk)
                 yield chunk
 
-    def _copy(self, source: ByteSource, target: BinaryIO) -> tuple[str, int]:
-        digest = hashlib.sha256()
-        size = 0
-        # Reading stays outside: a failing source is not this storage's fault.
-        while chunk := source.read(_COPY_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-            with _storage_errors():
-                target.write(chunk)
-        with _storage_errors():
-            target.flush()
-            os.fsync(target.fileno())
-        return digest.hexdigest(), size
-
     def _publish(self, temporary: Path, path: Path, size: int) -> None:
-        with _storage_errors():
+        with storage_errors():
             # A blob of another size was damaged from outside: replacing it repairs it.
             if path.exists() and path.stat().st_size == size:
                 return
@@ -138,12 +124,7 @@ class LocalBlobStore:
                 _sync_folder(folder)
 
     def _locate(self, uri: str) -> Path:
-        found = _URI.fullmatch(uri)
-        if found is None:
-            raise InputError(
-                "blob_uri_invalid", "not the address of a blob: give one that is blob: and 64 hex digits"
-            )
-        return self._path(found[1])
+        return self._path(digest_in(uri))
 
     def _path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256[2:4] / sha256
@@ -161,33 +142,6 @@ class LocalBlobStore:
 def _remove(leftover: Path) -> None:
     with contextlib.suppress(OSError):
         leftover.unlink(missing_ok=True)
-
-
-@contextmanager
-def _storage_errors(uri: str = "") -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        if uri:
-            raise NotFoundError(
-                "blob_not_found",
-                f"{uri} is not in the storage: restore it from the backup, or score the file again",
-            ) from error
-        raise _unavailable(error) from error
-    except OSError as error:
-        raise _unavailable(error) from error
-
-
-def _unavailable(error: OSError) -> TransientError:
-    what = {
-        errno.ENOSPC: "is full",
-        errno.EDQUOT: "is full (quota)",
-        errno.EFBIG: "takes no file of this size",
-        errno.EROFS: "is read-only",
-        errno.EACCES: "may not be used by this account",
-        errno.EPERM: "may not be used by this account",
-    }.get(error.errno or 0, f"does not work ({error.strerror})")
-    return TransientError("storage_unavailable", f"the blob storage {what}: free it up or repair it")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from functools import cached_property
 from pathlib import Path
 
-from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.domain.call import RawFormat
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.process import HearRecording
@@ -43,11 +42,7 @@ class FakeContainer(Container):
 
     @cached_property
     def workplace(self) -> Workplace:
-        return Workplace(self.database, self.settings.data_dir)
-
-    @cached_property
-    def blobs(self) -> LocalBlobStore:
-        return self.workplace.blobs
+        return Workplace(self.database, self.settings.data_dir, blobs=self.blobs)
 
     @cached_property
     def hear(self) -> HearRecording:

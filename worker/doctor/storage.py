@@ -9,6 +9,7 @@ from qa_service.adapters.disks import PASSING, Disk, disk_of, try_writing
 from qa_service.services.diagnosis import Finding, failed, ok, together, warning
 from qa_service.services.jobs import BatchLimits
 from qa_service.settings import Settings
+from worker.doctor.buckets import blob_bucket
 from worker.running import processes_for
 
 _GIB = 1024**3
@@ -21,6 +22,8 @@ _DECODED_BYTES_A_SECOND = 16_000 * 2 * 2
 
 def blobs(settings: Settings) -> Finding:
     """Recordings are written here once and for good."""
+    if settings.blob_url:
+        return blob_bucket(settings.blob_url)
     folder = settings.data_dir / "blobs"
     try:
         disk = disk_of(folder)
