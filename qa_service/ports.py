@@ -134,6 +134,10 @@ class VoiceActivityDetector(Protocol):
         """
         ...
 
+    def rehearse(self) -> None:
+        """Load what is needed and try it on a moment of noise. Raises what would be raised at work."""
+        ...
+
 
 class ChannelInspector(Protocol):
     @property
@@ -162,6 +166,10 @@ class Transcriber(Protocol):
 
         Calls are recognised together because that is faster; what is heard of one never depends on the others.
         """
+        ...
+
+    def rehearse(self) -> None:
+        """Load what is needed and try it on a moment of noise. Raises what would be raised at work."""
         ...
 
 
@@ -333,6 +341,10 @@ class RecordingRepository(Protocol):
 
     def find(self, reference: str) -> tuple[Recording, ...]:
         """Recordings whose digest starts with, or one of whose paths or file names is, ``reference``."""
+        ...
+
+    def newest(self, count: int) -> tuple[Recording, ...]:
+        """At most ``count`` of those that came last, the last one first."""
         ...
 
     def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None: ...

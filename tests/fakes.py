@@ -37,6 +37,7 @@ from qa_service.ports import (
 )
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.fitness import ALWAYS_FIT, Fitness
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
@@ -120,10 +121,13 @@ class FakeDetector:
             for channel in range(audio.channels)
         )
 
+    def rehearse(self) -> None:
+        return None
+
 
 class FakeTranscriber:
     """Implements ``Transcriber``. ``together`` is called with the bytes of a batch's recordings when it begins,
-    ``during`` with those of each while it works."""
+    ``during`` with those of each while it works, ``rehearse`` when it is tried."""
 
     def __init__(self) -> None:
         self.model = "tiny"
@@ -131,6 +135,7 @@ class FakeTranscriber:
         self.batches: list[list[bytes]] = []
         self.together: Callable[[list[bytes]], None] = lambda _: None
         self.during: Callable[[bytes], None] = lambda _: None
+        self.rehearse: Callable[[], None] = lambda: None
 
     @property
     def run(self) -> EngineRun:
@@ -325,6 +330,7 @@ class Workplace:
         lease_s: float = 60.0,
         limits: BatchLimits | None = None,
         prepare_ahead: bool = False,
+        fitness: Fitness = ALWAYS_FIT,
     ) -> ScoreRecordings:
         return ScoreRecordings(
             units=self.database.unit_of_work,
@@ -334,6 +340,7 @@ class Workplace:
             lease_s=lease_s,
             limits=limits or BatchLimits(),
             prepare_ahead=prepare_ahead,
+            fitness=fitness,
         )
 
     def file(self, name: str, content: bytes) -> Path:

@@ -6,7 +6,6 @@ some. A message that is lost, doubled, late or out of order changes nothing: a w
 itself. So the broker holds a few messages, however many jobs there are.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,9 @@ WORK, SWEEP = "qa.speech.work", "qa.score.sweep"
 QUEUE_OF = {WORK: SPEECH, SWEEP: UPKEEP}
 MOST_RINGS = 64
 """Messages that may wait for a worker: enough for as many workers, and nothing to the broker."""
+
+UNFIT_S = 10.0
+"""So long a process that cannot work hears no bell."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +85,6 @@ class Child:
         self._settings = settings
         self._make = make
         self._bell = bell
-        self._swept_at = -math.inf
 
     @cached_property
     def container(self) -> Container:
@@ -91,21 +92,18 @@ class Child:
 
     def sweep(self) -> None:
         """See to lost workers, if that was not done a moment ago, and ring for what is due."""
-        if time.monotonic() - self._swept_at < SWEEP_EVERY_S:
-            return
-        self._bell.ring_for(self.container.upkeep.sweep(count=MOST_RINGS).due)
-        self._swept_at = time.monotonic()
+        if due := self.container.duty.look_after(count=MOST_RINGS):
+            self._bell.ring_for(due)
 
     def work(self) -> None:
-        """One batch. Rings again if a job came to its end: there may be more."""
-        ended = 0
-        for job_id, seen in self.container.jobs.run_due():
-            if isinstance(seen, QAError):
-                log.warning("job was not settled", job=job_id, code=seen.code)
-            else:
-                ended += seen.ended
-        if ended:
+        """One batch. Rings again if a job came to its end: there may be more; and for others if it can do none."""
+        turn = self.container.duty.work()
+        if turn.ended or not turn.fit:
             self._bell.ring()
+        if turn.worn:
+            raise SystemExit(1)  # the pool makes a fresh process
+        if not turn.fit:
+            time.sleep(UNFIT_S)  # what is rung meanwhile, others hear
 
 
 def make_app(settings: Settings, make: Callable[[Settings], Container] = Container) -> Celery:

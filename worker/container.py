@@ -20,11 +20,13 @@ from qa_service.domain.alignment import AlignmentOptions
 from qa_service.ports import BlobStore, RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
+from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.fitness import ALWAYS_FIT, Fitness, recordings_are_here
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.process import HearRecording
-from qa_service.services.upkeep import Upkeep
+from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
 from qa_service.settings import Settings
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack, shipped_packs
@@ -38,6 +40,11 @@ class Container:
 
     member = "worker.member"
     """The module that worker processes run."""
+
+    embedded_member = "worker.embedded"
+    """The same for ``qa worker --embedded``."""
+
+    sweep_every_s = SWEEP_EVERY_S
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -125,6 +132,22 @@ class Container:
 
     @cached_property
     def jobs(self) -> ScoreRecordings:
+        """For who is given recordings and tells what becomes of them, whoever is to blame."""
+        return self._score_recordings(ALWAYS_FIT)
+
+    @cached_property
+    def duty(self) -> Duty:
+        """For workers."""
+        units = self.database.unit_of_work
+        fitness = Fitness((lambda: recordings_are_here(units, self.blobs), self.hear.rehearse))
+        return Duty(
+            jobs=self._score_recordings(fitness),
+            upkeep=self.upkeep,
+            fitness=fitness,
+            sweep_every_s=self.sweep_every_s,
+        )
+
+    def _score_recordings(self, fitness: Fitness) -> ScoreRecordings:
         return ScoreRecordings(
             units=self.database.unit_of_work,
             hear=self.hear,
@@ -133,6 +156,7 @@ class Container:
             lease_s=self.settings.lease_s,
             limits=self.limits,
             prepare_ahead=self.hear.on_gpu,
+            fitness=fitness,
         )
 
     @cached_property

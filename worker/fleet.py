@@ -3,20 +3,13 @@
 Guarantee: a worker that dies costs nobody but itself. Its leases are freed at once, another takes its place, and
 what it had is tried again, each job alone: one that takes two workers with it fails with ``worker_died``. Leaving
 the context ends all workers.
-
-Workers are new interpreters: a forked one would inherit threads, locks and engines of this process.
 """
 
 import contextlib
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,13 +20,8 @@ from qa_service.ports import Job
 from qa_service.services.jobs import ScoreRecordings
 from qa_service.settings import Settings
 from worker.schedule import POLL_S, Schedule
+from worker.spawning import how_it_ended, spawn
 
-_BOOT = (
-    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import sys; sys.path[:] = sys.argv[3:]; "
-    "from importlib import import_module; import_module(sys.argv[1]).main(int(sys.argv[2]))"
-)
-# Where this package was found may not be on the path any more: "" is, after a change of directory.
-_ROOT = str(Path(__file__).resolve().parent.parent)
 _STILLBORN = 3  # workers in a row that ended before they were ready
 _GOODBYE_S = 5.0
 
@@ -120,25 +108,11 @@ class Fleet:
                 yield from self._hear(by_pipe[pipe], schedule)
 
     def _start(self) -> _Member:
-        ours, theirs = Pipe()
-        environment = dict(os.environ)
-        environment.setdefault("OMP_NUM_THREADS", str(self._settings.asr_threads))
-        with theirs:
-            try:
-                process = subprocess.Popen(
-                    # -P: nothing is imported from wherever the command was called
-                    [sys.executable, "-P", "-c", _BOOT, self._member, str(theirs.fileno()), *sys.path, _ROOT],
-                    stdin=subprocess.DEVNULL,
-                    stdout=2,  # standard output is for results alone
-                    pass_fds=[theirs.fileno()],
-                    env=environment,
-                )
-            except OSError as error:
-                ours.close()
-                raise _unavailable(error.strerror or str(error)) from error
-        with contextlib.suppress(OSError):  # it died already, which is found where it is heard
-            ours.send((self._settings, self._verbose))
-        return _Member(process, ours)
+        try:
+            process, pipe = spawn(self._member, self._settings, verbose=self._verbose)
+        except OSError as error:
+            raise _unavailable(error.strerror or str(error)) from error
+        return _Member(process, pipe)
 
     def _give(self, member: _Member, jobs: list[int]) -> None:
         member.jobs, member.ready = jobs, False
@@ -168,7 +142,7 @@ class Fleet:
         self._members.remove(member)
         member.pipe.close()
         member.process.kill()  # the pipe can be closed by a process that is still there
-        how = _how(member.process.wait())
+        how = how_it_ended(member.process.wait())
         log.warning("worker died", how=how, jobs=member.jobs)
         self._free_dead()
         if not member.was_ready:
@@ -206,15 +180,6 @@ class Fleet:
 def _ended(schedule: Schedule, job_id: int, seen: Job | QAError) -> Sequence[End]:
     end = schedule.saw(job_id, seen)
     return [] if end is None else [(job_id, end)]
-
-
-def _how(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
 
 
 def _unavailable(reason: str) -> EngineError:

@@ -30,6 +30,7 @@ from models.asr.runtime import (
     WhisperRuntime,
     memory_told,
 )
+from models.rehearsal import LEVEL_DBFS, Moment
 from qa_service.domain.call import MIXED
 from qa_service.domain.conversation import EngineRun, Transcript
 from qa_service.domain.timeline import TimeSpan, difference
@@ -130,6 +131,11 @@ class WhisperRecogniser:
             )
             for index, call in enumerate(calls)
         )
+
+    def rehearse(self) -> None:
+        sound = Moment()
+        whole = SpeechActivity(0, (TimeSpan(0.0, sound.duration_s),), LEVEL_DBFS)
+        self.transcribe([SpokenCall(sound, (whole,), "en")])  # there is no Whisper that knows no English
 
     # --- what to decode ---------------------------------------------------------------------------------------
 

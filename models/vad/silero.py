@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.loudness import loudness
+from models.rehearsal import Moment
 from models.vad.afresh import AfreshOptions, believed, unheard
 from models.vad.regions import RegionOptions, regions, without_leakage
 from models.vad.steady import SteadyOptions, without_steady
@@ -125,6 +126,9 @@ class SileroVad:
             loud = loudness(spans, partial(_power, levels[channel], frame_s), rate_hz=1 / frame_s)
             activities.append(SpeechActivity(channel, spans, loud.mean_dbfs, levels=loud.steps_dbfs))
         return tuple(activities)
+
+    def rehearse(self) -> None:
+        self.detect(Moment())
 
     def _channel(self, audio: DecodedAudio, channel: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Frame probabilities and frame levels (dBFS) of one channel, each float32 (frame,)."""

@@ -86,6 +86,10 @@ class SqlRecordingRepository:
         rows = self._session.scalars(select(RecordingRow).where(or_(*conditions)).order_by(RecordingRow.id))
         return tuple(_recording(row) for row in rows)
 
+    def newest(self, count: int) -> tuple[Recording, ...]:
+        rows = self._session.scalars(select(RecordingRow).order_by(RecordingRow.id.desc()).limit(count))
+        return tuple(_recording(row) for row in rows)
+
     def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None:
         """Raises NotFoundError."""
         row = self._row(recording_id)

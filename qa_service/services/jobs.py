@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from qa_service.domain.call import CallMetadata, Recording
-from qa_service.errors import ConflictError, QAError, TransientError
+from qa_service.errors import ConflictError, EngineError, QAError, TransientError
 from qa_service.ports import Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.fitness import ALWAYS_FIT, Fitness
 from qa_service.services.keys import stage_key
 from qa_service.services.leases import Leases
 from qa_service.services.pipeline import made_ahead
@@ -69,6 +70,7 @@ class ScoreRecordings:
         lease_s: float,
         limits: BatchLimits = BatchLimits(),
         prepare_ahead: bool = False,
+        fitness: Fitness = ALWAYS_FIT,
     ) -> None:
         """
         Args:
@@ -79,6 +81,7 @@ class ScoreRecordings:
             lease_s: how long a job stays this worker's after its last sign of life.
             limits: of a batch.
             prepare_ahead: decode the next batch in a thread while one is recognised.
+            fitness: a job that fails where the machine is to blame is put back.
         """
         self._units = units
         self._hear = hear
@@ -87,6 +90,7 @@ class ScoreRecordings:
         self._lease_s = lease_s
         self._limits = limits
         self._prepare_ahead = prepare_ahead
+        self._fitness = fitness
 
     def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = 0) -> Job:
         """One job for these bytes, engines, metadata and rules.
@@ -107,7 +111,8 @@ class ScoreRecordings:
     def run(self, job_id: int) -> Job:
         """Run the job unless somebody else holds it; its state afterwards tells what happened.
 
-        A fault of the recording or an engine fails the job with its code; a TransientError puts it back.
+        A fault of the recording or an engine fails the job with its code; a TransientError, or a machine that can
+        do no job at all, puts it back.
 
         Raises:
             QAError: the store's own trouble, which says nothing about the job.
@@ -265,15 +270,12 @@ class ScoreRecordings:
                 leases.put_back(job, error)
             except ConflictError:
                 raise
-            except QAError as error:
-                leases.fail(job.id, code=error.code, message=error.message)
-            except MemoryError:
-                message = "not enough memory for this recording: use a larger machine"
-                leases.fail(job.id, code="out_of_memory", message=message)
-            except Exception as error:  # one recording's defect must not stop the others
-                log.exception("job failed unexpectedly", job=job.id)
-                message = f"{type(error).__name__}: please report this with the log"
-                leases.fail(job.id, code="internal_error", message=message)
+            except Exception as error:  # noqa: BLE001 - one recording's defect must not stop the others
+                told = _told(error)
+                if (trouble := self._fitness.trouble_behind(error)) is not None:
+                    leases.put_back(job, trouble)
+                else:
+                    leases.fail(job.id, code=told.code, message=told.message)
         except ConflictError:  # success or failure: whoever holds the job now reports it
             log.warning("job lost its lease", job=job.id)
 
@@ -281,6 +283,16 @@ class ScoreRecordings:
 def _close_all(batch: Sequence[_Attempt]) -> None:
     for attempt in batch:
         attempt.close()
+
+
+def _told(error: Exception) -> QAError:
+    """What is written of a failure."""
+    if isinstance(error, QAError):
+        return error
+    if isinstance(error, MemoryError):
+        return EngineError("out_of_memory", "not enough memory for this recording: use a larger machine")
+    log.error("job failed unexpectedly", exc_info=error)
+    return EngineError("internal_error", f"{type(error).__name__}: please report this with the log")
 
 
 def _named(attempts: Sequence[_Attempt]) -> dict[str, object]:

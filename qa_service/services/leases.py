@@ -12,7 +12,7 @@ from typing import Self
 
 import structlog
 
-from qa_service.errors import ConflictError, QAError, TransientError
+from qa_service.errors import ConflictError, QAError
 from qa_service.ports import Job, UnitOfWork, UnitOfWorkFactory
 
 RETRY_DELAY_S, MOST_DOUBLINGS = 1.0, 9  # up to eight and a half minutes
@@ -81,7 +81,7 @@ class Leases:
         with self._settling(job_id) as unit:
             unit.jobs.fail(job_id, self._owner, code=code, message=message)
 
-    def put_back(self, job: Job, error: TransientError) -> None:
+    def put_back(self, job: Job, error: QAError) -> None:
         """To be tried again in a moment, a longer one each time."""
         doublings = min(job.attempts - 1, MOST_DOUBLINGS)  # attempts grow without end where a disk stays full
         delay_s = RETRY_DELAY_S * 2**doublings

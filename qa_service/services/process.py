@@ -154,6 +154,11 @@ class HearRecording:
     def on_gpu(self) -> bool:
         return self._transcriber.run.device != "cpu"
 
+    def rehearse(self) -> None:
+        """Load what every call needs and try it. Raises what keeps this machine from hearing anything."""
+        self._detector.rehearse()
+        self._transcriber.rehearse()
+
     def is_heard(self, recording: Recording, metadata: CallMetadata) -> bool:
         """Whether the conversation is in the store."""
         with self._units() as unit:

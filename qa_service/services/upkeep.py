@@ -38,8 +38,8 @@ class Upkeep:
             freed = unit.jobs.free_dead(self._is_dead)
             given_up = unit.jobs.set_aside(
                 code="worker_died",
-                message=f"{MAX_LOSSES} workers died over this recording: give them more memory, or leave it out; "
-                "score it again to try once more",
+                message=f"{MAX_LOSSES} workers died over this recording, for want of memory or beyond "
+                "QA_WORK_LIMIT_S: give it more of what it lacks and score it again, or leave it out",
             )
             due = len(unit.jobs.due(count)) if count else 0
             unit.commit()

@@ -14,9 +14,9 @@ from worker.commands.work import run_embedded
 if __name__ == "__main__":
     settings = load_settings()
     if sys.argv[1] == "embedded":
-        run_embedded(container(settings))
+        run_embedded(settings, size=1, member="tests.worker.embedded_member")
     else:
-        app.SWEEP_EVERY_S = 0.5
+        app.SWEEP_EVERY_S = app.UNFIT_S = 0.5
         worker = app.make_app(settings, make=container).Worker(
             queues=sys.argv[2:] or [app.SPEECH, app.UPKEEP],
             concurrency=1,

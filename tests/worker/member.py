@@ -1,10 +1,12 @@
 """A worker process of a fleet on fakes. What a recording's bytes begin with tells what becomes of the process:
-``die`` ends it, ``die once`` only the first time; ``slow`` takes a while; ``broken`` engines never start."""
+``die`` ends it, ``die once`` only the first time; ``slow`` takes a while, ``endless`` for ever. While there is a
+file ``broken`` no process starts, while there is ``unfit`` no engine works."""
 
 import os
 import signal
 import time
 
+from qa_service.errors import EngineError
 from qa_service.settings import Settings
 from tests.worker.containers import FakeContainer
 from worker.member import main as work
@@ -19,10 +21,18 @@ def container(settings: Settings) -> FakeContainer:
         os._exit(3)
     made = FakeContainer(settings.data_dir, settings=settings)
     made.workplace.transcriber.during = lambda content: _during(made, content)
+    made.workplace.transcriber.rehearse = lambda: _rehearse(made)
+    made.sweep_every_s = 0.5
     return made
 
 
+def _rehearse(container: FakeContainer) -> None:
+    if (container.settings.data_dir / "unfit").exists():
+        raise EngineError("engine_unavailable", "somebody took the GPU out: put it back")
+
+
 def _during(container: FakeContainer, content: bytes) -> None:
+    _rehearse(container)
     folder = container.settings.data_dir / "heard"
     folder.mkdir(exist_ok=True)
     mark = folder / content.decode()

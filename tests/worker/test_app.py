@@ -13,6 +13,7 @@ import pytest
 
 from qa_service.db.rows import EvaluationRow
 from qa_service.errors import ConfigurationError
+from qa_service.ports import JobState
 from qa_service.settings import Settings
 from tests.brokers import Redis, running_redis
 from tests.cli import environment
@@ -39,7 +40,7 @@ def container(tmp_path: Path, broker: Redis, postgresql_url: str) -> Iterator[Fa
 def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
     started: list[psutil.Process] = []
 
-    def one(kind: str = "broker", *queues: str) -> psutil.Process:
+    def one(kind: str = "broker", *queues: str, **variables: str) -> psutil.Process:
         settings = container.settings
         surroundings = environment(
             settings.data_dir,
@@ -47,6 +48,7 @@ def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
             QA_BROKER_URL=settings.broker_url or "",
             QA_LEASE_S="2",
         )
+        surroundings |= variables
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.worker.long_worker", kind, *queues],
             env=surroundings,
@@ -85,6 +87,13 @@ def enqueue(container: FakeContainer, *contents: bytes) -> list[int]:
         received = container.ingest.receive(folder / f"{number}.wav", None)
         ids.append(container.jobs.enqueue(received.recording, received.metadata, pack=None).id)
     return ids
+
+
+def wait_for(happened: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def settled(container: FakeContainer, ids: list[int], timeout_s: float = 60) -> list[str]:
@@ -211,12 +220,63 @@ def test_one_machine_needs_no_broker(
     assert worker.wait(20) == 0
 
 
-def test_a_killed_embedded_worker_is_followed_by_another(
+def test_a_killed_embedded_process_is_replaced(
     container: FakeContainer, start: Callable[..., psutil.Process]
 ) -> None:
     ids = enqueue(container, b"die once", b"two")
-    first = start("embedded")
-    assert first.wait(30) == -signal.SIGKILL
+    worker = start("embedded")
+    assert settled(container, ids) == ["done", "done"]
+    assert worker.is_running()
+
+
+def test_embedded_processes_end_with_the_one_that_started_them(
+    container: FakeContainer, start: Callable[..., psutil.Process]
+) -> None:
+    ids = enqueue(container, b"endless")
+    worker = start("embedded")
+    wait_for(lambda: (container.settings.data_dir / "heard" / "endless").exists())
+    processes = worker.children()
+    worker.kill()
+    gone, alive = psutil.wait_procs(processes, 10)
+    assert len(gone) == 1
+    assert not alive
+    assert container.jobs.state(ids[0]).state is JobState.LEASED  # until somebody sweeps
+
+
+def test_a_process_that_gets_nowhere_is_ended(
+    container: FakeContainer, start: Callable[..., psutil.Process]
+) -> None:
+    ids = enqueue(container, b"endless", b"two")
+    start("embedded", QA_WORK_LIMIT_S="2", QA_BATCH_CALLS="1")
+    assert settled(container, ids) == ["worker_died", "done"]
+
+
+@pytest.mark.parametrize("kind", ["broker", "embedded"])
+def test_a_machine_that_cannot_work_blames_no_recording(
+    container: FakeContainer, start: Callable[..., psutil.Process], kind: str
+) -> None:
+    """Its engines fail in the middle of the work; later they are repaired."""
+    fault = container.settings.data_dir / "unfit"
+    ids = enqueue(container, *[f"slow {n}".encode() for n in range(10)])
+    start(kind, QA_BATCH_CALLS="2")
+    wait_for(lambda: any(container.jobs.state(job_id).ended for job_id in ids))
+    fault.touch()
+    wait_for(lambda: any(container.jobs.state(job_id).error_code == "engine_unavailable" for job_id in ids))
+    waiting = [job_id for job_id in ids if not container.jobs.state(job_id).ended]
+    time.sleep(1)
+    assert not any(container.jobs.state(job_id).ended for job_id in waiting)
+    fault.unlink()
+    assert settled(container, ids) == ["done"] * 10
+    assert all(container.jobs.state(job_id).losses == 0 for job_id in ids)
+
+
+def test_a_worker_without_the_recordings_takes_no_job(
+    container: FakeContainer, start: Callable[..., psutil.Process], tmp_path: Path
+) -> None:
+    ids = enqueue(container, b"one", b"two")
+    start("embedded", QA_DATA_DIR=str(tmp_path / "elsewhere"))
+    time.sleep(3)
+    assert [container.jobs.state(job_id).attempts for job_id in ids] == [0, 0]
     start("embedded")
     assert settled(container, ids) == ["done", "done"]
 

@@ -209,3 +209,15 @@ def test_a_run_of_tokens_is_not_said_twice() -> None:
     said = torch.tensor([[9, 9, 1, 2, 3, 1, 2], [9, 9, 1, 2, 3, 4, 5]])
     NoRepeat(3, 2).apply(logits, said)
     assert logits.isneginf().nonzero().tolist() == [[0, 3]]
+
+
+@engine
+@pytest.mark.parametrize("name", WHISPERS)
+def test_an_engine_can_be_tried_without_a_recording(runtimes: Mapping[str, WhisperRuntime], name: str) -> None:
+    WhisperRecogniser(runtimes[name]).rehearse()
+
+
+def test_a_trial_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(EngineError) as caught:
+        WhisperRecogniser(runtime("faster-whisper", str(tmp_path))).rehearse()
+    assert caught.value.code == "model_missing"

@@ -175,3 +175,7 @@ def test_the_run_tells_every_option() -> None:
     assert dict(run.options)["threshold"] == "0.6"
     assert set(dict(run.options)) >= set(RegionOptions.__slots__)
     assert run != SileroVad().run
+
+
+def test_the_detector_can_be_tried_without_a_recording() -> None:
+    SileroVad().rehearse()
