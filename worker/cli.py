@@ -20,6 +20,7 @@ from rich.text import Text
 
 from qa_service import __version__
 from qa_service.adapters.discovery import discover
+from qa_service.adapters.metadata_sources import MetadataSources
 from qa_service.domain.lifecycle import RuleState
 from qa_service.errors import ConfigurationError, EngineError, InputError, QAError, RulePackError
 from qa_service.observability import configure_logging
@@ -32,7 +33,7 @@ from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
-from worker.scoring import Failed, Listener, MetadataSources, Scored
+from worker.scoring import Failed, Listener, Scored
 from worker.scoring import score as score_files
 from worker.stored import stored_call
 
@@ -94,7 +95,7 @@ def score(
     if not files:
         raise ConfigurationError("nothing_to_score", "no recordings in the given folders: check the paths")
     answers: list[Scored | Failed] = []
-    sources = MetadataSources(container, metadata, warn)
+    sources = MetadataSources(container.metadata_options, metadata, warn)
     calls = sources.calls(files)
     with progress_bar(notes) as bar:
         reading = bar.add_task("receiving", total=len(calls))

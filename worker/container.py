@@ -13,6 +13,7 @@ from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.machine import cpu_cores
+from qa_service.adapters.metadata_sources import MetadataOptions
 from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.db.session import Database
@@ -66,6 +67,17 @@ class Container:
     @cached_property
     def ingest(self) -> Ingest:
         return Ingest(units=self.database.unit_of_work, blobs=self.blobs)
+
+    @property
+    def metadata_options(self) -> MetadataOptions:
+        settings = self.settings
+        return MetadataOptions(
+            time_zone=settings.zone,
+            filename_template=settings.filename_template,
+            leg_suffixes=settings.leg_suffixes,
+            raw_format=settings.raw_format,
+            cdr_contexts=settings.cdr_contexts,
+        )
 
     @cached_property
     def hear(self) -> HearRecording:

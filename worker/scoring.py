@@ -12,14 +12,11 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
-from qa_service.adapters.call_metadata import Sidecar, find_sidecar, load_metadata
-from qa_service.adapters.cdr_table import CdrTable
-from qa_service.adapters.discovery import raw_format_of
-from qa_service.adapters.filename_presets import name_reader
 from qa_service.adapters.metadata_fields import contradictions, merge
-from qa_service.adapters.pairing import CallFiles, legs_of, pair
+from qa_service.adapters.metadata_sources import MetadataSources
+from qa_service.adapters.pairing import CallFiles
 from qa_service.domain.call import CallMetadata
-from qa_service.errors import InputError, QAError, TransientError
+from qa_service.errors import QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation
 from qa_service.services.ingest import Received
 from worker.container import Container
@@ -44,96 +41,6 @@ class Failed:
     code: str
     message: str
     second_path: Path | None = None
-
-
-class MetadataSources:
-    """Sidecars, call detail records and the file-name template: what is known about a call before it is heard."""
-
-    def __init__(self, container: Container, sidecar: Path | None, warn: Callable[[str], None]) -> None:
-        settings = container.settings
-        self._zone = settings.zone
-        self._contexts = settings.cdr_contexts
-        self._suffixes = settings.leg_suffixes
-        self._raw_format = settings.raw_format
-        self._warn = warn
-        self._given = self._load(sidecar) if sidecar else None
-        self._found: dict[Path, Sidecar | CdrTable | QAError | None] = {}
-        self._template = (
-            name_reader(settings.filename_template, time_zone=settings.zone)
-            if settings.filename_template
-            else None
-        )
-
-    def calls(self, files: Sequence[Path]) -> list[CallFiles]:
-        """Which of the files are one call: by the sidecar, else by the site's suffixes."""
-        return pair(files, sides=self._sides)
-
-    def of(self, call: CallFiles) -> CallMetadata | None:
-        """Metadata of one call. Raises InputError when its sidecar contradicts itself or is unreadable."""
-        known = self._known(call)
-        legs = legs_of(call.path, self._suffixes) if self._suffixes and call.second else None
-        named = self._template.parse(legs.common if legs else call.path) if self._template else None
-        told = merge(known, named) if known and named else known or named
-        return self._with_raw_format(call, told)
-
-    def _with_raw_format(self, call: CallFiles, told: CallMetadata | None) -> CallMetadata | None:
-        """A stored recording has no name any more: what the name says about its format is kept as metadata."""
-        if told is not None and told.raw_format is not None:
-            return told
-        formats = {raw_format_of(path, self._raw_format) for path in call.paths}
-        if len(formats) > 1 or None in formats:
-            return told
-        return replace(told or CallMetadata(), raw_format=formats.pop())
-
-    def check(self, calls: Sequence[CallFiles]) -> None:
-        """Warn of rows in the named sidecar that belong to none of the recordings: a mistyped name, most likely.
-
-        A sidecar found beside the recordings may well tell of others that are not scored now.
-        """
-        unmatched = self._given.unmatched([path for call in calls for path in call.paths]) if self._given else ()
-        if unmatched:
-            named = ", ".join(unmatched[:3]) + (", …" if len(unmatched) > 3 else "")
-            self._warn(f"metadata rows that belong to none of these recordings ({len(unmatched)}): {named}")
-
-    def _sides(self, file: Path) -> tuple[Path, Path] | None:
-        sidecar = self._given or self._beside(file)
-        told = sidecar.sides(file) if sidecar else None
-        legs = legs_of(file, self._suffixes) if self._suffixes and told is None else None
-        return (legs.first, legs.second) if legs else told
-
-    def _known(self, call: CallFiles) -> CallMetadata | None:
-        rows = [
-            row
-            for path in call.paths
-            if (sidecar := self._given or self._beside(path)) and (row := sidecar.lookup(path)) is not None
-        ]
-        if len(rows) == 2 and rows[0] != rows[1]:
-            raise InputError(
-                "metadata_conflict",
-                f"the metadata of {' and '.join(path.name for path in call.paths)}, the two files of one call, "
-                "is not the same: keep one row",
-                path=str(call.path),
-            )
-        return rows[0] if rows else None
-
-    def _beside(self, path: Path) -> Sidecar | CdrTable | None:
-        folder = path.parent
-        if folder not in self._found:
-            try:
-                file = find_sidecar(folder)
-                self._found[folder] = self._load(file) if file else None
-            except QAError as error:
-                self._found[folder] = error
-        found = self._found[folder]
-        if isinstance(found, QAError):
-            raise found
-        return found
-
-    def _load(self, file: Path) -> Sidecar | CdrTable:
-        sidecar = load_metadata(file, time_zone=self._zone, contexts=self._contexts)
-        for warning in sidecar.warnings:
-            self._warn(warning)
-        return sidecar
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,26 +19,30 @@ from datetime import tzinfo
 from pathlib import Path
 
 from qa_service.adapters.cdr_table import CdrTable, load_cdr
+from qa_service.adapters.file_views import DISK, FileView
 from qa_service.adapters.metadata_fields import ALLOWED_FORMS, extra_text, merge, parse_fields
-from qa_service.adapters.metadata_table import COLUMNS, Row, read_data, read_rows
+from qa_service.adapters.metadata_table import COLUMNS, Row, read_rows
 from qa_service.adapters.table_warnings import TableWarnings
 from qa_service.domain.call import CallMetadata, Direction
 from qa_service.errors import InputError
 
 __all__ = ["Sidecar", "find_sidecar", "load_metadata", "load_sidecar", "merge"]
 
-_SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json", "Master.csv")
+SIDECAR_NAMES = ("call_metadata.csv", "call_metadata.json", "Master.csv")
 
 
-def find_sidecar(folder: Path) -> Path | None:
+def find_sidecar(folder: Path, *, files: FileView = DISK) -> Path | None:
     """``call_metadata.csv`` of the folder, else its ``call_metadata.json``, else the ``Master.csv`` that telephone
     systems write, else None."""
-    # Not Path.is_file: it raises when a name is too long or a folder is closed.
-    return next((path for name in _SIDECAR_NAMES if os.path.isfile(path := folder / name)), None)  # noqa: PTH113
+    return next((path for name in SIDECAR_NAMES if files.is_file(path := folder / name)), None)
 
 
 def load_metadata(
-    path: Path, *, time_zone: tzinfo, contexts: Mapping[str, Direction] | None = None
+    path: Path,
+    *,
+    time_zone: tzinfo,
+    contexts: Mapping[str, Direction] | None = None,
+    files: FileView = DISK,
 ) -> Sidecar | CdrTable:
     """Read call detail records, known by their shape, or a sidecar.
 
@@ -46,16 +50,17 @@ def load_metadata(
         path: see ``load_sidecar``; call detail records are never ``….json``.
         time_zone: the site's, for times without an offset.
         contexts: what the site's dial plan contexts mean.
+        files: where the file and the recordings lie.
 
     Raises:
         InputError: ``metadata_unreadable``, nothing in it can be used.
     """
-    data = read_data(path)
+    data = files.read(path)
     if path.suffix.lower() != ".json":
         records = load_cdr(data, path, time_zone=time_zone, contexts=contexts or {})
         if records is not None:
             return records
-    return _Builder(path, time_zone).build(read_rows(data, path))
+    return _Builder(path, time_zone, files).build(read_rows(data, path))
 
 
 def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
@@ -69,7 +74,7 @@ def load_sidecar(path: Path, *, time_zone: tzinfo) -> Sidecar:
     Raises:
         InputError: ``metadata_unreadable``, nothing in it can be used.
     """
-    return _Builder(path, time_zone).build(read_rows(read_data(path), path))
+    return _Builder(path, time_zone, DISK).build(read_rows(DISK.read(path), path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,11 @@ class _Entry:
 class Sidecar:
     """A loaded sidecar. ``warnings`` are sentences for people, each starting with a code."""
 
-    def __init__(self, path: Path, entries: Mapping[str, _Entry], warnings: tuple[str, ...]) -> None:
+    def __init__(
+        self, path: Path, entries: Mapping[str, _Entry], warnings: tuple[str, ...], *, files: FileView = DISK
+    ) -> None:
         self.path = path
+        self._files = files
         self.warnings = warnings
         self._entries = entries
         self._firsts = _by_second(entries, path)
@@ -140,7 +148,7 @@ class Sidecar:
         entry = self._entries[self._firsts[second_key][0]]
         by_name = second_key != self._key_of(recording_path)
         first = self._locate(entry.file, recording_path, by_name=by_name)
-        if by_name and not os.path.lexists(first):
+        if by_name and not self._files.exists(first):
             return None  # another file of that base name
         self._raise_pair_fault(entry)
         return first, recording_path
@@ -167,7 +175,7 @@ class Sidecar:
     def _same_name(self, key: str, keys_by_name: Mapping[str, list[str]]) -> str | None:
         same_name = keys_by_name.get(posixpath.basename(key), [])
         # day1/0001.wav must not lend its agent to day2/0001.wav.
-        if len(same_name) != 1 or os.path.lexists(self.path.parent / same_name[0]):
+        if len(same_name) != 1 or self._files.exists(self.path.parent / same_name[0]):
             return None
         return same_name[0]
 
@@ -177,7 +185,7 @@ class Sidecar:
         folder, name = (beside.parent, posixpath.basename(spelled)) if by_name else (self.path.parent, spelled)
         # The disk keeps the characters as they were written, composed or not.
         forms = (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
-        return next((path for form in forms if os.path.lexists(path := folder / form)), folder / name)
+        return next((path for form in forms if self._files.exists(path := folder / form)), folder / name)
 
     def _raise_conflict(self, entry: _Entry) -> None:
         if entry.conflict:
@@ -209,8 +217,9 @@ def _by_second(entries: Mapping[str, _Entry], sidecar: Path) -> dict[str, list[s
 
 
 class _Builder:
-    def __init__(self, path: Path, time_zone: tzinfo) -> None:
+    def __init__(self, path: Path, time_zone: tzinfo, files: FileView) -> None:
         self._path = path
+        self._files = files
         self._time_zone = time_zone
         self._warnings = TableWarnings(path)
         self._entries: dict[str, _Entry] = {}
@@ -220,7 +229,7 @@ class _Builder:
         for row in rows:
             self._add(row)
         self._check_pairs()
-        return Sidecar(self._path, self._entries, self._warnings.all())
+        return Sidecar(self._path, self._entries, self._warnings.all(), files=self._files)
 
     def _add(self, row: Row) -> None:
         if row.fault is not None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import structlog
 
+from qa_service.adapters.metadata_sources import MetadataSources
 from qa_service.db.rows import ConversationRow, EvaluationRow
 from qa_service.errors import EngineError
 from qa_service.settings import Settings
@@ -17,7 +18,7 @@ from tests.fakes import SILENT
 from tests.worker.containers import FakeContainer
 from worker import schedule
 from worker.running import PROCESS_BYTES, processes_for
-from worker.scoring import Failed, Listener, MetadataSources, Scored, score
+from worker.scoring import Failed, Listener, Scored, score
 
 GIB = 1024**3
 
@@ -50,7 +51,7 @@ def answers(
     paths = [folder / f"{number}.wav" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
-    sources = MetadataSources(container, None, print)
+    sources = MetadataSources(container.metadata_options, None, print)
     with closing(
         score(container, sources.calls(paths), metadata=sources, pack=None, listener=listener or Listener(print))
     ) as running:

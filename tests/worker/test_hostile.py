@@ -11,12 +11,13 @@ import pytest
 import structlog
 
 from qa_service.adapters.discovery import discover
+from qa_service.adapters.metadata_sources import MetadataSources
 from qa_service.db.rows import JobRow, RecordingRow
 from tests.cli import QA, environment, json_lines, qa
 from tests.hostile import flac_of_zeros
 from tests.worker.containers import FakeContainer
 from worker import schedule
-from worker.scoring import Failed, Listener, MetadataSources, Scored, score
+from worker.scoring import Failed, Listener, Scored, score
 
 MIB = 1024 * 1024
 
@@ -53,7 +54,7 @@ def scan(
 ) -> dict[str, str]:
     """Answers by name; ``listed`` is called between listing the folder and reading it."""
     warn = [].append if said is None else said.append
-    sources = MetadataSources(container, None, warn)
+    sources = MetadataSources(container.metadata_options, None, warn)
     found = sources.calls(discover([folder]))
     listed()
     answers: list[Scored | Failed] = list(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from qa_service.adapters.metadata_sources import MetadataSources
 from qa_service.adapters.pairing import CallFiles
 from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, RecordingRow
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
@@ -18,7 +19,7 @@ from qa_service.settings import Settings
 from tests.fakes import DURATION_S, SILENT
 from tests.worker.containers import FakeContainer
 from worker import schedule
-from worker.scoring import Failed, Listener, MetadataSources, Scored, score
+from worker.scoring import Failed, Listener, Scored, score
 from worker.stored import stored_call
 
 
@@ -54,7 +55,7 @@ def run(
     container: FakeContainer, paths: Sequence[Path], *, sidecar: Path | None = None, said: list[str] | None = None
 ) -> list[Scored | Failed]:
     warn = [].append if said is None else said.append
-    sources = MetadataSources(container, sidecar, warn)
+    sources = MetadataSources(container.metadata_options, sidecar, warn)
     calls = sources.calls(paths)
     return list(score(container, calls, metadata=sources, pack=None, listener=Listener(warn)))
 
@@ -96,7 +97,7 @@ def test_every_path_is_reported_as_received_before_any_is_scored(container: Fake
     events: list[object] = []
     container.workplace.transcriber.during = events.append
     paths = [file(calls, "a.wav", b"call"), calls / "missing.wav", file(calls, "b.wav", b"another call")]
-    sources = MetadataSources(container, None, events.append)
+    sources = MetadataSources(container.metadata_options, None, events.append)
     answers = score(
         container,
         sources.calls(paths),
@@ -137,7 +138,7 @@ def test_a_second_run_repeats_nothing(container: FakeContainer, calls: Path) -> 
 
 def test_a_pack_that_was_asked_for(container: FakeContainer, calls: Path) -> None:
     paths = [file(calls, "a.wav", b"call")]
-    sources = MetadataSources(container, None, print)
+    sources = MetadataSources(container.metadata_options, None, print)
     answers = list(
         score(
             container,
@@ -277,13 +278,13 @@ def test_an_unreadable_sidecar_fails_the_recordings_of_its_folder(container: Fak
 
 def test_a_given_sidecar_must_be_readable(container: FakeContainer, calls: Path) -> None:
     with pytest.raises(InputError, match="metadata_unreadable"):
-        MetadataSources(container, calls / "missing.csv", print)
+        MetadataSources(container.metadata_options, calls / "missing.csv", print)
 
 
 def test_a_wrong_template_is_a_wrong_setting(tmp_path: Path) -> None:
     container = FakeContainer(tmp_path, filename_template="{nonsense}")
     with pytest.raises(ConfigurationError, match="filename_template_invalid"):
-        MetadataSources(container, None, print)
+        MetadataSources(container.metadata_options, None, print)
 
 
 def test_warnings_of_a_sidecar_are_passed_on(container: FakeContainer, calls: Path) -> None:
@@ -508,7 +509,7 @@ def test_a_name_tells_what_a_file_without_header_holds(calls: Path, tmp_path: Pa
     for name in ("a.ul", "b.raw", "c.wav", "d-out.al", "d-in.al", "e-out.al", "e-in.wav", "f.ul"):
         file(calls, name, name.encode())
     sidecar = file(calls, "call_metadata.csv", b"file,raw_format,agent_id\nf.ul,alaw/8000,7\na.ul,,8\n")
-    sources = MetadataSources(container, sidecar, print)
+    sources = MetadataSources(container.metadata_options, sidecar, print)
 
     def told(first: str, second: str | None = None) -> CallMetadata | None:
         return sources.of(CallFiles(calls / first, calls / second if second else None))
