@@ -5,6 +5,7 @@ for what was said, so that both hear alike. Pure: same text, same syllables.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from threading import Lock
 
 from pypinyin import Style, lazy_pinyin
@@ -22,6 +23,7 @@ def syllables(folded: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)  # pinyin has some four hundred
 def sound_key(syllable: str) -> str:
     """Syllables that telephone speech and recognisers confuse share a key: zh/z, ch/c, sh/s, -ng/-n."""
     for retroflex, plain in (("zh", "z"), ("ch", "c"), ("sh", "s")):

@@ -248,9 +248,8 @@ class Context:
             return True
         if self.position is not Position.REQUIRE:
             return share >= limits.forbid_coverage
-        return (
-            share >= limits.require_coverage
-            and hearing.worst_share(window, length_s=limits.place_s) >= limits.place_coverage
+        return share >= limits.require_coverage and hearing.evenly(
+            window, length_s=limits.place_s, share=limits.place_coverage
         )
 
     def _absent(self, window: TimeSpan, role: SpeakerRole | None, *, from_end: bool) -> tuple[Evidence, ...]:

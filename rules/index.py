@@ -6,12 +6,11 @@ Guarantee: derived from the conversation alone; each part is computed when it is
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
-from qa_service.domain.hearing import Hearing, heard
+from qa_service.domain.hearing import Hearing, Stretch, heard
 from qa_service.domain.text import is_han
 from qa_service.domain.timeline import TimeSpan, hull, union
 from qa_service.pinyin import sounded
@@ -25,8 +24,7 @@ TURN_END = "\n"
 """Stands between turns in the text of the whole call: no phrase contains it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A syllable or a Latin word of a turn: folded characters ``[start, end)``, how they sound, how sure that
     is."""
 
@@ -248,6 +246,7 @@ class CallIndex:
         self._utterances: dict[SpeakerRole | None, tuple[Utterance, ...]] = {None: conversation.utterances}
         self._spans: dict[SpeakerRole | None, Sequence[TimeSpan]] = {}
         self._speech: dict[SpeakerRole | None, tuple[TimeSpan, ...]] = {}
+        self._heard: dict[tuple[SpeakerRole, bool], Sequence[Stretch]] = {}
         self._hearing: dict[tuple[SpeakerRole | None, bool], Hearing] = {}
         self.misheard: dict[tuple[float, float], Any] = {}
         """Kept for ``rules.nearly``, which finds it."""
@@ -319,15 +318,21 @@ class CallIndex:
 
     def hearing(self, role: SpeakerRole | None, *, any_language: bool) -> Hearing:
         """How well the role, or all of them, were heard: in the call's language, or in any."""
-        key = (role, any_language)
+        key = (role, any_language or not self._mixed)
         if key not in self._hearing:
-            found = [
-                stretch
-                for one in ([role] if role else SpeakerRole)
-                for stretch in heard(
-                    self.speech_of(one),
-                    [u for u in self.utterances(one) if any_language or not self.conversation.foreign(u)],
-                )
-            ]
+            found = [one for r in ([role] if role else SpeakerRole) for one in self._stretches(r, key[1])]
             self._hearing[key] = Hearing(self.speech_of(role), found)
         return self._hearing[key]
+
+    @cached_property
+    def _mixed(self) -> bool:
+        """Whether anything was said in another language than the call's."""
+        return any(map(self.conversation.foreign, self.conversation.utterances))
+
+    def _stretches(self, role: SpeakerRole, any_language: bool) -> Sequence[Stretch]:
+        key = (role, any_language)
+        if key not in self._heard:
+            foreign = self.conversation.foreign
+            said = [u for u in self.utterances(role) if any_language or not foreign(u)]
+            self._heard[key] = heard(self.speech_of(role), said)
+        return self._heard[key]

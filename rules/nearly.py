@@ -7,6 +7,7 @@ sound, a sound that is somewhat alike under a word that is not sure, or any soun
 Guarantee: pure; without doubtful words nothing is found.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,9 @@ from rules.matching import PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
 """Finals that pinyin writes without their vowel: 九 is jiou."""
+
+_SINGLE = re.compile("[0-9\u4e00-\u9fff]*")
+"""Text of which each character is a unit."""
 
 _DIGIT = "#"
 _DIGITS = frozenset(map(sound_key, DIGIT_SOUNDS)) | set(DIGITS)
@@ -222,6 +226,9 @@ def _sounds(phrase: str) -> tuple[str, ...]:
 
 
 def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[Unit]:
+    if _SINGLE.fullmatch(text):  # as most turns are
+        yield from map(Unit, map(sound_key, sounds), range(len(text)), range(1, len(text) + 1), confidences)
+        return
     start = 0
     while start < len(text):
         end = start + 1

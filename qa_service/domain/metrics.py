@@ -220,7 +220,7 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
     if not conversation.roles_known:
         return ()
     found: list[Interruption] = []
-    words: dict[SpeakerRole, tuple[TimeSpan, ...]] = {}  # of each role, once anybody speaks into the other's words
+    words: dict[SpeakerRole, tuple[TimeSpan, ...]] = {}  # of each role, once anybody seems to interrupt
     for role, other in (ROLES, ROLES[::-1]):
         own = union(conversation.speech_of(role), bridge_s=options.floor_pause_s)
         floor = union(conversation.speech_of(other), bridge_s=options.floor_pause_s)
@@ -231,7 +231,6 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
             overlap = TimeSpan(spurt.start, min(spurt.end, holder.end))
             if overlap.duration_s <= options.overlap_event_s:
                 continue
-            words = words or {each: _heard(conversation, each, options) for each in ROLES}
             said = {
                 u.index: text
                 for u in conversation.spoken_by(role)
@@ -241,14 +240,17 @@ def _interruptions(conversation: Conversation, options: MetricOptions) -> tuple[
                 overlap.duration_s >= options.interruption_overlap_s
                 and spurt.start - holder.start >= options.interruption_floor_s
             )
-            at_once_s = total_s(intersection(clip(words[role], overlap), words[other]))
             violation = _violation(conversation, long_enough, tuple(said.values()), options)
+            if violation:
+                words = words or {each: _heard(conversation, each, options) for each in ROLES}
+                at_once_s = total_s(intersection(clip(words[role], overlap), words[other]))
+                violation = True if at_once_s >= options.interruption_heard_s else None
             found.append(
                 Interruption(
                     role=role,
                     overlap=overlap,
                     outcome=_interruption_outcome(spurt, holder, floor, options),
-                    violation=None if violation and at_once_s < options.interruption_heard_s else violation,
+                    violation=violation,
                     utterances=tuple(said),
                 )
             )

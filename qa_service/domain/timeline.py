@@ -6,7 +6,7 @@ Guarantee: every function is pure and returns spans sorted by start. Spans are h
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from math import inf
 from operator import attrgetter
 
 
@@ -42,10 +42,13 @@ _EDGES = attrgetter("start", "end")
 
 def union(spans: Iterable[TimeSpan], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
     """Disjoint spans covering the same time; gaps of at most ``bridge_s`` seconds are filled."""
-    ordered = sorted((span for span in spans if span.end > span.start), key=_EDGES)
-    if all(later.start - earlier.end > bridge_s for earlier, later in pairwise(ordered)):
-        return tuple(ordered)
-    return union_of_edges(map(_EDGES, ordered), bridge_s=bridge_s)
+    ordered = sorted([span for span in spans if span.end > span.start], key=_EDGES)
+    last = -inf
+    for span in ordered:  # most are disjoint already
+        if not span.start - last > bridge_s:
+            return union_of_edges(map(_EDGES, ordered), bridge_s=bridge_s)
+        last = span.end
+    return tuple(ordered)
 
 
 def union_of_edges(edges: Iterable[tuple[float, float]], *, bridge_s: float = 0.0) -> tuple[TimeSpan, ...]:
