@@ -25,6 +25,7 @@ from qa_service.adapters.metadata_fields import ALLOWED_FORMS, parse_channel_map
 from qa_service.domain.call import Direction, RawFormat
 from qa_service.domain.text import hot_word_fault
 from qa_service.errors import ConfigurationError
+from qa_service.observability import LogFormat, LogLevel
 
 
 def _default_data_dir() -> Path:
@@ -87,6 +88,14 @@ class Settings(BaseSettings):
     worker_memory_bytes: int = Field(default=0, ge=0)
     lease_s: PositiveFloat = 60.0
     transient_retries: PositiveInt = 3
+
+    log_level: LogLevel | None = None
+    log_format: LogFormat = "auto"
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: object) -> object:
+        return (value.strip().lower() or None) if isinstance(value, str) else value
 
     @field_validator("blob_url")
     @classmethod

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import structlog
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 from kombu.exceptions import KombuError
 
 from qa_service.errors import ConfigurationError, QAError
@@ -130,7 +130,7 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
         broker_connection_max_retries=None,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_max_memory_per_child=settings.worker_memory_bytes // 1024 or None,
-        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         task_default_queue=UPKEEP,
         task_routes={task: {"queue": queue} for task, queue in QUEUE_OF.items()},
         task_create_missing_queues=True,
@@ -152,6 +152,11 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
 
     app.steps["worker"].add(_Waking)
     return app
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def _logs_are_set_up(**_: Any) -> None:
+    """By whoever starts the worker: Celery leaves logging alone where somebody listens here."""
 
 
 @contextmanager

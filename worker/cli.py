@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +32,7 @@ from worker.commands.rules import rules_app
 from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
+from worker.logs import set_up_logs
 from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
 from worker.scoring import Failed, Listener, Scored
 from worker.scoring import score as score_files
@@ -68,7 +69,9 @@ def root(
     ] = False,
 ) -> None:
     """Quality inspection for call centres: recordings in, scored calls with evidence out."""
-    configure_logging(verbose=verbose)
+    configure_logging(level="debug" if verbose else "warning")
+    with suppress(ConfigurationError):  # whoever needs settings says what is wrong with them
+        set_up_logs(load_settings(), verbose=verbose)
 
 
 @app.command()

@@ -18,6 +18,8 @@ from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
+from qa_service.observability import JobLog
+from qa_service.observing import Observers
 from qa_service.ports import BlobStore, RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
@@ -50,6 +52,7 @@ class Container:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.owner = owner_name()
+        self.observer = Observers([JobLog()])
 
     @cached_property
     def database(self) -> Database:
@@ -169,11 +172,12 @@ class Container:
             limits=self.limits,
             prepare_ahead=self.hear.on_gpu,
             fitness=fitness,
+            observer=self.observer,
         )
 
     @cached_property
     def upkeep(self) -> Upkeep:
-        return Upkeep(units=self.database.unit_of_work, is_dead=is_dead)
+        return Upkeep(units=self.database.unit_of_work, is_dead=is_dead, observer=self.observer)
 
     @property
     def limits(self) -> BatchLimits:

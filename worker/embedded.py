@@ -18,10 +18,10 @@ from typing import Any
 import structlog
 
 from qa_service.errors import QAError
-from qa_service.observability import configure_logging
 from qa_service.services.duty import Duty
 from qa_service.settings import Settings
 from worker.container import Container
+from worker.logs import WORKER, set_up_logs
 from worker.spawning import how_it_ended, spawn
 
 POLL_S = 2.0
@@ -49,7 +49,7 @@ def main(descriptor: int, make: Callable[[Settings], Container] = Container) -> 
         settings, verbose = pipe.recv()
     except EOFError:
         return
-    configure_logging(verbose=verbose)
+    set_up_logs(settings, service=WORKER, usual="info", verbose=verbose)
     threading.Thread(target=_listen, args=(pipe, stop), name="embedded", daemon=True).start()
     with contextlib.suppress(BrokenPipeError):
         _work(make(settings), stop, alive=lambda: pipe.send(True))

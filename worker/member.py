@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from qa_service.errors import QAError, TransientError
-from qa_service.observability import configure_logging
 from qa_service.settings import Settings
 from worker.container import Container
+from worker.logs import set_up_logs
 
 
 def main(descriptor: int, make: Callable[[Settings], Container] = Container) -> None:
@@ -28,7 +28,7 @@ def main(descriptor: int, make: Callable[[Settings], Container] = Container) -> 
     pipe: Connection[Any, Any] = Connection(descriptor)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # nobody wants anything any more
         settings, verbose = pipe.recv()
-        configure_logging(verbose=verbose)
+        set_up_logs(settings, verbose=verbose)
         _work(pipe, make(settings))
 
 

@@ -3,7 +3,6 @@
 Guarantee: every job comes to an end, which is yielded once, as soon as it is there.
 """
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from qa_service.settings import Settings
 from worker import schedule as scheduling
 from worker.container import Container
 from worker.fleet import End, Fleet
+from worker.logs import are_verbose
 from worker.schedule import Schedule, work_order
 
 # Whisper base and diarization take 1.2 GiB at most, with the largest batch (docs/operations/running.md).
@@ -66,7 +66,7 @@ def run_jobs(container: Container, work: Sequence[Work]) -> Generator[End, None,
         size=workers,
         jobs=container.jobs,
         free_dead=lambda: _free_dead(container),
-        verbose=structlog.get_logger().is_enabled_for(logging.DEBUG),
+        verbose=are_verbose(),
         member=container.member,
     ) as fleet:
         yield from fleet.run(schedule)

@@ -10,6 +10,7 @@ from qa_service.domain.call import CallMetadata
 from qa_service.domain.metrics import measure
 from qa_service.domain.scoring import fill
 from qa_service.errors import InputError
+from qa_service.observing import Laps
 from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.approvals import RuleApprovals, scored_digest
 from qa_service.services.keys import stage_key
@@ -49,9 +50,14 @@ class EvaluateConversation:
         return scored_digest(rules, self._approvals.not_live(rules))
 
     def evaluate(
-        self, stored: StoredConversation, metadata: CallMetadata, *, pack: str | None = None
+        self,
+        stored: StoredConversation,
+        metadata: CallMetadata,
+        *,
+        pack: str | None = None,
+        laps: Laps | None = None,
     ) -> StoredEvaluation:
-        """Score with ``pack``, or with the pack of the conversation's language.
+        """Score with ``pack``, or with the pack of the conversation's language; ``laps`` gets the times.
 
         Raises:
             InputError: ``language_unsupported``.
@@ -81,10 +87,12 @@ class EvaluateConversation:
                 unit.commit()
         if known_evaluation is not None:
             return known_evaluation
-        metrics = measure(conversation, metadata, rules.metric_options)
-        results = rules.evaluate(conversation, metrics, metadata, not_live=not_live.keys())
-        evaluation = fill(rules.scorecard, results)
-        with self._units() as unit:
+        laps = Laps() if laps is None else laps
+        with laps.of("rules"):
+            metrics = measure(conversation, metadata, rules.metric_options)
+            results = rules.evaluate(conversation, metrics, metadata, not_live=not_live.keys())
+            evaluation = fill(rules.scorecard, results)
+        with laps.of("store"), self._units() as unit:
             saved = unit.evaluations.add(
                 key,
                 conversation=stored,

@@ -5,14 +5,16 @@ together fail and finish each on its own; an outcome is stored as soon as it is 
 """
 
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import ConflictError, EngineError, QAError, TransientError
+from qa_service.observing import DIGEST_CHARACTERS, Ending, JobReport, Laps, Observer, Observers, trace_id
 from qa_service.ports import Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.fitness import ALWAYS_FIT, Fitness
@@ -47,6 +49,9 @@ class _Attempt:
     metadata: CallMetadata = field(default_factory=CallMetadata)
     call: PreparedCall | None = None
     outcome: StoredConversation | Exception | None = None
+    digest: str = ""
+    laps: Laps = field(default_factory=Laps)
+    started_at: float = field(default_factory=time.time)
 
     @property
     def audio_s(self) -> float:
@@ -55,6 +60,28 @@ class _Attempt:
     def close(self) -> None:
         if self.call:
             self.call.close()
+
+    def report(
+        self, job: Job, ending: Ending, *, code: str | None = None, evaluated: StoredEvaluation | None = None
+    ) -> JobReport:
+        return JobReport(
+            job_id=job.id,
+            recording_id=job.recording_id,
+            digest=self.digest,
+            attempt=job.attempts,
+            trace_id=trace_id(job),
+            ending=ending,
+            code=code,
+            started_at=self.started_at,
+            ended_at=time.time(),
+            audio_s=self.audio_s if ending is Ending.DONE else 0.0,
+            laps=self.laps.all(),
+            pack=evaluated.pack if evaluated else None,
+            verdict=_verdict(evaluated) if evaluated else None,
+            results=tuple((result.rule, result.outcome.value) for result in evaluated.results)
+            if evaluated
+            else (),
+        )
 
 
 class ScoreRecordings:
@@ -71,6 +98,7 @@ class ScoreRecordings:
         limits: BatchLimits = BatchLimits(),
         prepare_ahead: bool = False,
         fitness: Fitness = ALWAYS_FIT,
+        observer: Observer | None = None,
     ) -> None:
         """
         Args:
@@ -82,6 +110,7 @@ class ScoreRecordings:
             limits: of a batch.
             prepare_ahead: decode the next batch in a thread while one is recognised.
             fitness: a job that fails where the machine is to blame is put back.
+            observer: is told of every job that is begun or settled.
         """
         self._units = units
         self._hear = hear
@@ -91,6 +120,7 @@ class ScoreRecordings:
         self._limits = limits
         self._prepare_ahead = prepare_ahead
         self._fitness = fitness
+        self._observer = observer or Observers()
 
     def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = 0) -> Job:
         """One job for these bytes, engines, metadata and rules.
@@ -162,8 +192,10 @@ class ScoreRecordings:
         conversation = self._hear.hear(recording, metadata)
         return conversation, self._score(job, conversation, metadata)
 
-    def _score(self, job: Job, conversation: StoredConversation, metadata: CallMetadata) -> StoredEvaluation:
-        return self._evaluate.evaluate(conversation, metadata, pack=job.payload["pack"] or None)
+    def _score(
+        self, job: Job, conversation: StoredConversation, metadata: CallMetadata, laps: Laps | None = None
+    ) -> StoredEvaluation:
+        return self._evaluate.evaluate(conversation, metadata, pack=job.payload["pack"] or None, laps=laps)
 
     def _leases(self) -> Leases:
         return Leases(units=self._units, owner=self._owner, lease_s=self._lease_s)
@@ -222,15 +254,16 @@ class ScoreRecordings:
         return _Attempt(job_id) if job is None else self._prepared(job)
 
     def _prepared(self, job: Job) -> _Attempt:
+        begun = _Attempt(job.id, job)
         with structlog.contextvars.bound_contextvars(job=job.id, recording=job.recording_id):
+            self._observer.started(job)
             try:
                 recording, metadata = self._inputs(job)
-                ready = self._hear.prepare(recording, metadata)
+                begun = replace(begun, metadata=metadata, digest=recording.sha256[:DIGEST_CHARACTERS])
+                ready = self._hear.prepare(recording, metadata, begun.laps)
             except Exception as error:  # noqa: BLE001 - judged where it is settled
-                return _Attempt(job.id, job, outcome=error)
-        if isinstance(ready, PreparedCall):
-            return _Attempt(job.id, job, metadata, call=ready)
-        return _Attempt(job.id, job, metadata, outcome=ready)
+                return replace(begun, outcome=error)
+        return replace(begun, call=ready) if isinstance(ready, PreparedCall) else replace(begun, outcome=ready)
 
     def _work(self, batch: Sequence[_Attempt], leases: Leases) -> Iterator[tuple[int, Job | QAError]]:
         calls = [(attempt, attempt.call) for attempt in batch if attempt.call]
@@ -252,32 +285,41 @@ class ScoreRecordings:
                 return outcome
             if attempt.job is not None and outcome is not None:
                 with structlog.contextvars.bound_contextvars(**_named([attempt])):
-                    self._settle(attempt.job, attempt.metadata, outcome, leases)
+                    self._observer.settled(self._settle(attempt, attempt.job, outcome, leases))
             return self.state(attempt.job_id)
         except QAError as error:
             return error
 
     def _settle(
-        self, job: Job, metadata: CallMetadata, outcome: StoredConversation | Exception, leases: Leases
-    ) -> None:
+        self, attempt: _Attempt, job: Job, outcome: StoredConversation | Exception, leases: Leases
+    ) -> JobReport:
         try:
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
-                self._score(job, outcome, self._metadata_now(job, metadata))
+                evaluated = self._score(job, outcome, self._metadata_now(job, attempt.metadata), attempt.laps)
                 leases.complete(job.id)
+                return attempt.report(job, Ending.DONE, evaluated=evaluated)
             except TransientError as error:
                 leases.put_back(job, error)
+                return attempt.report(job, Ending.PUT_BACK, code=error.code)
             except ConflictError:
                 raise
             except Exception as error:  # noqa: BLE001 - one recording's defect must not stop the others
                 told = _told(error)
                 if (trouble := self._fitness.trouble_behind(error)) is not None:
                     leases.put_back(job, trouble)
-                else:
-                    leases.fail(job.id, code=told.code, message=told.message)
+                    return attempt.report(job, Ending.PUT_BACK, code=trouble.code)
+                leases.fail(job.id, code=told.code, message=told.message)
+                return attempt.report(job, Ending.FAILED, code=told.code)
         except ConflictError:  # success or failure: whoever holds the job now reports it
             log.warning("job lost its lease", job=job.id)
+            return attempt.report(job, Ending.LOST)
+
+
+def _verdict(evaluated: StoredEvaluation) -> str:
+    evaluation = evaluated.evaluation
+    return "fatal" if evaluation.fatal else "withheld" if evaluation.score is None else "scored"
 
 
 def _close_all(batch: Sequence[_Attempt]) -> None:

@@ -8,7 +8,7 @@ Recordings that are heard together fail each on its own.
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -27,6 +27,7 @@ from qa_service.domain.faults import (
 from qa_service.domain.text import hot_word_fault
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
+from qa_service.observing import Laps
 from qa_service.ports import (
     AudioDecoder,
     AudioSource,
@@ -55,7 +56,7 @@ log = structlog.get_logger(__name__)
 class PreparedCall:
     """A call that only waits to be recognised. It holds the decoded audio open until it is closed.
 
-    ``prepare_s``: seconds of work it has cost so far.
+    ``prepare_s``: seconds of work it has cost so far. ``laps``: what they were spent on; more come.
     """
 
     recording: Recording
@@ -65,6 +66,7 @@ class PreparedCall:
     faults: tuple[ChannelFault, ...]
     files: ExitStack
     prepare_s: float
+    laps: Laps = field(default_factory=Laps, compare=False)
 
     @property
     def separate(self) -> bool:
@@ -199,8 +201,15 @@ class HearRecording:
                 ready.close()
         return tuple(heard[index] for index in range(len(calls)))
 
-    def prepare(self, recording: Recording, metadata: CallMetadata) -> StoredConversation | PreparedCall:
+    def prepare(
+        self, recording: Recording, metadata: CallMetadata, laps: Laps | None = None
+    ) -> StoredConversation | PreparedCall:
         """The stored conversation; else the call decoded, and who speaks when. The caller closes it.
+
+        Args:
+            recording: what to hear.
+            metadata: what is known about it.
+            laps: gets the time of each stage, of a call that fails too.
 
         Raises:
             InputError: the decoder's codes, ``silent_audio``.
@@ -209,25 +218,30 @@ class HearRecording:
         key = self.key(recording, metadata)
         if (stored := self._stored(key, metadata)) is not None:
             return stored
+        laps = Laps() if laps is None else laps
         started = time.monotonic()
         with ExitStack() as files:
-            paths = files.enter_context(self._local_paths(recording))
-            source = AudioSource(paths, metadata.channel_map, metadata.raw_format)
-            audio = files.enter_context(self._decoder.decode(source))
-            inspection = self._inspector.inspect(audio)
-            activities = self._detector.detect(
-                audio, leaked=leaked(inspection, duration_s=audio.duration_s, options=self._faults)
-            )
+            with laps.of("decode"):
+                paths = files.enter_context(self._local_paths(recording))
+                source = AudioSource(paths, metadata.channel_map, metadata.raw_format)
+                audio = files.enter_context(self._decoder.decode(source))
+            with laps.of("channels"):
+                inspection = self._inspector.inspect(audio)
+            with laps.of("vad"):
+                activities = self._detector.detect(
+                    audio, leaked=leaked(inspection, duration_s=audio.duration_s, options=self._faults)
+                )
             if not any(total_s(activity.spans) for activity in activities):
                 raise InputError(
                     "silent_audio", "no speech on any channel: check the recorder", recording=recording.id
                 )
-            speakers = self._diarizer.speakers(
-                audio,
-                activities,
-                expected=metadata.speakers,
-                shared=hold_one_mixture(inspection, self._faults),
-            )
+            with laps.of("diarize"):
+                speakers = self._diarizer.speakers(
+                    audio,
+                    activities,
+                    expected=metadata.speakers,
+                    shared=hold_one_mixture(inspection, self._faults),
+                )
             spoken = SpokenCall(audio, speakers, self._language_of(metadata))
             faults = channel_faults(
                 inspection,
@@ -236,12 +250,14 @@ class HearRecording:
                 options=self._faults,
             )
             spent_s = time.monotonic() - started
-            return PreparedCall(recording, metadata, key, spoken, faults, files.pop_all(), spent_s)
+            return PreparedCall(recording, metadata, key, spoken, faults, files.pop_all(), spent_s, laps)
 
     def recognise(self, calls: Sequence[PreparedCall]) -> Generator[StoredConversation | Exception, None, None]:
         """Of each call its conversation, stored, or what went wrong with it, in order; closes the calls."""
+        began_at = time.time()
         try:
             for call, (transcripts, spent_s) in zip(calls, self._transcripts(calls), strict=True):
+                call.laps.add("asr", started_at=began_at, seconds=spent_s)
                 try:
                     yield self._store(call, transcripts, spent_s)
                 finally:
@@ -276,8 +292,9 @@ class HearRecording:
             return transcripts
         started = time.monotonic()
         try:
-            conversation = self._assemble(call, transcripts)
-            with self._units() as unit:
+            with call.laps.of("align"):
+                conversation = self._assemble(call, transcripts)
+            with call.laps.of("store"), self._units() as unit:
                 unit.recordings.set_audio(
                     call.recording.id, duration_s=call.duration_s, channels=call.spoken.audio.channels
                 )

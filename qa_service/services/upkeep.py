@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from qa_service.observing import Observer, Observers
 from qa_service.ports import MAX_LOSSES, UnitOfWorkFactory
 
 SWEEP_EVERY_S = 10.0
@@ -28,9 +29,12 @@ class Swept:
 class Upkeep:
     """Frees what dead workers held, gives up what kills them, and counts what waits for one."""
 
-    def __init__(self, *, units: UnitOfWorkFactory, is_dead: Callable[[str], bool]) -> None:
+    def __init__(
+        self, *, units: UnitOfWorkFactory, is_dead: Callable[[str], bool], observer: Observer | None = None
+    ) -> None:
         self._units = units
         self._is_dead = is_dead
+        self._observer = observer or Observers()
 
     def sweep(self, *, count: int) -> Swept:
         """One round; due jobs are counted up to ``count``."""
@@ -45,4 +49,5 @@ class Upkeep:
             unit.commit()
         if freed or given_up:
             log.warning("workers were lost", freed=freed, set_aside=list(given_up))
+            self._observer.swept(freed=freed, set_aside=len(given_up))
         return Swept(freed, len(given_up), due)

@@ -14,7 +14,10 @@ from qa_service.errors import ConfigurationError
 from qa_service.settings import Settings, load_settings
 from worker.container import Container
 from worker.embedded import Embedded
+from worker.logs import WORKER, are_verbose, set_up_logs
 from worker.running import processes_for
+
+log = structlog.get_logger(__name__)
 
 
 def work(
@@ -31,6 +34,7 @@ def work(
 ) -> None:
     """Work on jobs until told to stop (Ctrl-C, SIGTERM): what is under way is finished first."""
     settings = load_settings()
+    set_up_logs(settings, service=WORKER, usual="info", verbose=are_verbose())
     if embedded:
         size = concurrency or _processes(settings)
         run_embedded(_shared(settings, size), size=size)
@@ -59,7 +63,9 @@ def run_on_broker(settings: Settings, *, queues: list[str], concurrency: int) ->
         without_mingle=True,
         without_gossip=True,
     )
+    log.info("worker started", queues=queues, concurrency=concurrency)
     worker.start()
+    log.info("worker stopped", exit_code=worker.exitcode or 0)
     return int(worker.exitcode or 0)
 
 
@@ -68,8 +74,9 @@ def run_embedded(settings: Settings, *, size: int, member: str = Container.embed
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    verbose = structlog.get_logger().is_enabled_for(logging.DEBUG)
-    Embedded(settings, size=size, member=member, verbose=verbose).run(stop)
+    log.info("worker started", processes=size)
+    Embedded(settings, size=size, member=member, verbose=are_verbose()).run(stop)
+    log.info("worker stopped")
 
 
 def _processes(settings: Settings) -> int:
