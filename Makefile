@@ -10,12 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 # build, for example TORCH='torch==2.13.0 --index-url …'.
 TORCH ?= torch
 
-.PHONY: help setup demo test test-full lint bench fuzz clean
+RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help setup demo debian test test-full lint chaos bench fuzz clean
 
 help:
 	@echo "make demo       set up, score the example calls, print the result table"
 	@echo "make test       set up, lint, type-check and run the whole suite"
-	@echo "make test-full  make test, with the corpus, where a skipped test is a failure"
+	@echo "make test-full  make test, and what needs Debian packages, which it installs; a skipped test is a failure"
+	@echo "make chaos      bad nights at full size: workers killed, brokers and databases restarted"
 	@echo "make bench      measure accuracy, robustness, formats, speed and memory, print the tables"
 	@echo "make fuzz       give the decoder 10,000 damaged and lying recordings"
 	@echo "make setup      only the set-up: $(VENV) with everything, weights verified"
@@ -52,8 +56,18 @@ lint: setup
 test: lint
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-test-full: lint $(EVALUATION)
+# Servers that no wheel brings.
+debian:
+	@test -x $(RABBITMQ) || { echo "== installing Debian's rabbitmq-server"; \
+		$(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y --no-install-recommends rabbitmq-server >/dev/null; }
+
+test-full: debian lint $(EVALUATION)
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips --fuzz-files 2000
+
+chaos: setup debian
+	@$(BIN)/python -m tests.chaos.story --recordings 1000 --kills 100 --broker-restarts 10 --database-restarts 3
+	@$(BIN)/python -m tests.chaos.story --broker rabbitmq --engine real --recordings 50 --workers 2 --kills 10 \
+		--broker-restarts 2 --database-restarts 1
 
 bench: $(EVALUATION)
 	@$(BIN)/python -m benchmarks

