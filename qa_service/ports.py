@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from qa_service.batch_ports import BatchRunRepository
 from qa_service.domain.call import CallMetadata, RawFormat, Recording
 from qa_service.domain.conversation import Conversation, EngineRun, SpeakerRole, TextOverlay, Transcript
 from qa_service.domain.faults import ChannelInspection
@@ -291,11 +292,40 @@ Of a thousand jobs in a night of a hundred killed workers one was hit three time
 """
 
 
+PRIORITY, BATCH_PRIORITY = 0, -10
+"""Of what a person asked for, and of what a batch run queues."""
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     LEASED = "leased"
     DONE = "done"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+ENDED = (JobState.DONE, JobState.FAILED, JobState.WITHDRAWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What work took: seconds of processors, and seconds for which a GPU was held."""
+
+    cpu_s: float = 0.0
+    gpu_s: float = 0.0
+
+
+NO_COST = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Work to be queued under a unique key."""
+
+    kind: str
+    key: str
+    recording_id: int
+    payload: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +352,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        return self.state in (JobState.DONE, JobState.FAILED)
+        return self.state in ENDED
 
 
 class RecordingRepository(Protocol):
@@ -363,16 +393,29 @@ class MetadataRepository(Protocol):
 class ConversationRepository(Protocol):
     def has(self, stage_key: str) -> bool: ...
 
-    def by_key(self, stage_key: str) -> StoredConversation | None: ...
+    def by_key(self, stage_key: str, *, not_before: datetime | None = None) -> StoredConversation | None:
+        """The conversation of this key, unless it was stored earlier than ``not_before``."""
+        ...
+
+    def in_force(self, recording_id: int) -> StoredConversation | None:
+        """What the recording's latest evaluation was made of, else its newest conversation."""
+        ...
 
     def get(self, conversation_id: int) -> StoredConversation:
         """Raises NotFoundError."""
         ...
 
     def add(
-        self, stage_key: str, recording_id: int, conversation: Conversation, *, elapsed_s: float
+        self,
+        stage_key: str,
+        recording_id: int,
+        conversation: Conversation,
+        *,
+        elapsed_s: float,
+        not_before: datetime | None = None,
     ) -> StoredConversation:
-        """Store with its engine runs; when the key is there already, the stored one wins."""
+        """Store with its engine runs; when the key is there already, the stored one wins, unless it was stored
+        earlier than ``not_before``: then it stays, with its evaluations, under another key."""
         ...
 
 
@@ -492,6 +535,14 @@ class JobQueue(Protocol):
         leased one is returned as it is, but for a higher priority and no memory of losses."""
         ...
 
+    def enqueue_all(self, requests: Sequence[JobRequest], *, priority: int) -> Mapping[str, int]:
+        """Queue many as ``enqueue`` does, but for the memory of losses; the number of each key's job."""
+        ...
+
+    def waiting(self, limit: int) -> int:
+        """How many jobs are queued, counted up to ``limit``."""
+        ...
+
     def get(self, job_id: int) -> Job:
         """Raises NotFoundError."""
         ...
@@ -509,13 +560,15 @@ class JobQueue(Protocol):
         """Extend the lease. Raises ConflictError when somebody else holds the job by now."""
         ...
 
-    def complete(self, job_id: int, owner: str) -> None:
-        """Raises ConflictError when ``owner`` lost the lease."""
+    def complete(self, job_id: int, owner: str, *, cost: Cost = NO_COST) -> None:
+        """Raises ConflictError when ``owner`` lost the lease. Costs of several attempts add up, here and below."""
         ...
 
-    def fail(self, job_id: int, owner: str, *, code: str, message: str) -> None: ...
+    def fail(self, job_id: int, owner: str, *, code: str, message: str, cost: Cost = NO_COST) -> None: ...
 
-    def retry_later(self, job_id: int, owner: str, *, delay_s: float, code: str, message: str) -> None:
+    def retry_later(
+        self, job_id: int, owner: str, *, delay_s: float, code: str, message: str, cost: Cost = NO_COST
+    ) -> None:
         """Back to the queue, due after ``delay_s``."""
         ...
 
@@ -553,6 +606,8 @@ class UnitOfWork(Protocol):
     def history(self) -> CallHistory: ...
     @property
     def jobs(self) -> JobQueue: ...
+    @property
+    def batch_runs(self) -> BatchRunRepository: ...
 
     def commit(self) -> None: ...
 

@@ -6,6 +6,7 @@ The file is ``qa.toml`` in the working directory, or what ``QA_CONFIG`` names.
 import os
 import re
 from collections.abc import Mapping
+from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -87,6 +88,9 @@ class Settings(BaseSettings):
     work_limit_s: PositiveFloat = 2 * 3600.0
     worker_memory_bytes: int = Field(default=0, ge=0)
     lease_s: PositiveFloat = 60.0
+    nightly_at: time | None = None
+    queue_limit: PositiveInt = 10_000
+    min_free_bytes: int = Field(default=1024**3, ge=0)
     transient_retries: PositiveInt = 3
 
     log_level: LogLevel | None = None
@@ -108,6 +112,17 @@ class Settings(BaseSettings):
     @classmethod
     def _unknown_channel(cls, value: object) -> object:
         return None if value in ("", "unknown") else value
+
+    @field_validator("nightly_at", mode="before")
+    @classmethod
+    def _time_of_day(cls, value: object) -> object:
+        if value is None or value == "":
+            return None
+        if isinstance(value, str):
+            if not re.fullmatch("[0-2][0-9]:[0-5][0-9]", value):
+                raise ValueError(f"{value!r} is no time of day: write 22:00, by the clock of QA_TIME_ZONE")
+            return time.fromisoformat(value)
+        return value
 
     @field_validator("hot_words", mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from models.vad.silero import SileroVad
 from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.clock import SystemClock
+from qa_service.adapters.disks import disk_of
 from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.metadata_sources import MetadataOptions
 from qa_service.adapters.object_blobs import ObjectBlobStore
@@ -23,11 +24,13 @@ from qa_service.observing import Observers
 from qa_service.ports import BlobStore, RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
+from qa_service.services.batch_runs import BatchRuns, Nightly, Room
 from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.fitness import ALWAYS_FIT, Fitness, recordings_are_here
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
+from qa_service.services.plans import Planner
 from qa_service.services.process import HearRecording
 from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
 from qa_service.settings import Settings
@@ -158,6 +161,7 @@ class Container:
         return Duty(
             jobs=self._score_recordings(fitness),
             upkeep=self.upkeep,
+            batch_runs=self.batch_runs,
             fitness=fitness,
             sweep_every_s=self.sweep_every_s,
         )
@@ -174,6 +178,23 @@ class Container:
             fitness=fitness,
             observer=self.observer,
         )
+
+    @cached_property
+    def batch_runs(self) -> BatchRuns:
+        settings = self.settings
+        return BatchRuns(
+            units=self.database.unit_of_work,
+            planner=lambda: Planner(hear=self.hear, evaluate=self.evaluate),
+            room=Room(settings.queue_limit, self._has_space),
+            nightly=Nightly(settings.nightly_at, settings.zone) if settings.nightly_at is not None else None,
+            clock=SystemClock(),
+        )
+
+    def _has_space(self) -> bool:
+        try:
+            return disk_of(self.settings.data_dir).free_bytes >= self.settings.min_free_bytes
+        except OSError:  # whoever writes there will say what is wrong
+            return True
 
     @cached_property
     def upkeep(self) -> Upkeep:

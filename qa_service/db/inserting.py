@@ -3,9 +3,10 @@
 Guarantee: the unique constraint decides, never a look before the insert; the loser's transaction goes on.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -43,6 +44,15 @@ def insert_or_get(session: Session, find: Callable[[], R | None], build: Callabl
             table=row.__tablename__,
         ) from error
     return row, True
+
+
+def insert_missing(session: Session, row: type[Row], unique: str, values: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those of ``values`` whose columns ``unique`` (with commas) no row has yet, in one round trip."""
+    if not values:
+        return
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert(row) if dialect == "postgresql" else sqlite.insert(row)
+    session.execute(insert.on_conflict_do_nothing(index_elements=unique.split(",")), list(values))
 
 
 def _is_missing_parent(error: IntegrityError) -> bool:

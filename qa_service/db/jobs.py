@@ -5,16 +5,18 @@ applies to the state it was meant for or changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from qa_service.db.inserting import insert_or_get, storable
+from qa_service.db.inserting import insert_missing, insert_or_get, storable
 from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, LEASED_JOBS, OPEN_JOBS, SUSPECTED_JOBS, JobRow
 from qa_service.errors import ConflictError, NotFoundError
-from qa_service.ports import MAX_LOSSES, Clock, Job, JobState
+from qa_service.ports import ENDED, MAX_LOSSES, NO_COST, Clock, Cost, Job, JobRequest, JobState
+
+_ENDED = tuple(state.value for state in ENDED)
 
 
 class SqlJobQueue:
@@ -33,44 +35,71 @@ class SqlJobQueue:
             NotFoundError: the recording does not exist.
         """
         now = self._clock.now()
+        request = JobRequest(kind, key, recording_id, payload)
         row, is_new = insert_or_get(
-            self._session,
-            lambda: self._by_key(key),
-            lambda: JobRow(
-                kind=kind,
-                key=key,
-                recording_id=recording_id,
-                payload=dict(payload),
-                state=JobState.QUEUED.value,
-                rank=-priority,
-                attempts=0,
-                losses=0,
-                available_at=now,
-                created_at=now,
-                updated_at=now,
-            ),
+            self._session, lambda: self._by_key(key), lambda: JobRow(**self._queued(request, priority, now))
         )
-        if is_new:
-            return _job(row)
-        again = self._update(
-            JobRow.key == key,
-            JobRow.state.in_((JobState.DONE.value, JobState.FAILED.value)),
-            kind=kind,
-            recording_id=recording_id,
-            payload=dict(payload),
-            state=JobState.QUEUED.value,
-            rank=-priority,
-            attempts=0,
-            losses=0,
-            available_at=now,
-            error_code=None,
-            error_message=None,
-        )
-        if again is None and (row.rank > -priority or row.losses):
+        while not is_new:
             again = self._update(
-                JobRow.key == key, rank=case((JobRow.rank > -priority, -priority), else_=JobRow.rank), losses=0
+                JobRow.key == key, JobRow.state.in_(_ENDED), **self._afresh(now), **_told(request, priority)
             )
-        return _job(again or row)
+            if again is None and (row.rank > -priority or row.losses):
+                again = self._update(
+                    JobRow.key == key, JobRow.state.not_in(_ENDED), rank=_raised(priority), losses=0
+                )
+                if again is None:  # it came to its end in between, withdrawn perhaps
+                    continue
+            return _job(again or row)
+        return _job(row)
+
+    def enqueue_all(self, requests: Sequence[JobRequest], *, priority: int) -> Mapping[str, int]:
+        """See ``JobQueue.enqueue_all``. Five statements, however many requests."""
+        if not requests:
+            return {}
+        now = self._clock.now()
+        by_key = {request.key: request for request in requests}
+        # In one order, so that the oldest recording comes first, and two who queue the same wait for no other.
+        keys = sorted(by_key, key=lambda key: (by_key[key].recording_id, key))
+        insert_missing(self._session, JobRow, "key", [self._queued(by_key[key], priority, now) for key in keys])
+        ended = self._session.execute(
+            select(JobRow.id, JobRow.key).where(JobRow.key.in_(keys), JobRow.state.in_(_ENDED)).order_by(JobRow.id)
+        ).all()
+        for job_id, key in ended:
+            self._update(
+                JobRow.id == job_id,
+                JobRow.state.in_(_ENDED),
+                **self._afresh(now),
+                **_told(by_key[key], priority),
+            )
+        self._session.execute(
+            update(JobRow)
+            .where(JobRow.key.in_(keys), JobRow.state == JobState.QUEUED.value, JobRow.rank > -priority)
+            .values(rank=-priority, updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+        found = self._session.execute(select(JobRow.key, JobRow.id).where(JobRow.key.in_(keys)))
+        return {row.key: row.id for row in found}
+
+    def _queued(self, request: JobRequest, priority: int, now: datetime) -> dict[str, Any]:
+        return {"key": request.key, "created_at": now, "updated_at": now} | (
+            self._afresh(now) | _told(request, priority)
+        )
+
+    def _afresh(self, now: datetime) -> dict[str, Any]:
+        return {
+            "state": JobState.QUEUED.value,
+            "attempts": 0,
+            "losses": 0,
+            "available_at": now,
+            "error_code": None,
+            "error_message": None,
+            "cpu_s": 0.0,
+            "gpu_s": 0.0,
+        }
+
+    def waiting(self, limit: int) -> int:
+        queued = select(JobRow.id).where(text(OPEN_JOBS), JobRow.state == JobState.QUEUED.value).limit(limit)
+        return self._session.scalar(select(func.count()).select_from(queued.subquery())) or 0
 
     def get(self, job_id: int) -> Job:
         # Refreshed: other workers change jobs all the time.
@@ -98,10 +127,11 @@ class SqlJobQueue:
         """See ``JobQueue.heartbeat``. An expired lease that nobody took is simply extended."""
         self._change_held(job_id, owner, lease_expires_at=self._clock.now() + timedelta(seconds=lease_s))
 
-    def complete(self, job_id: int, owner: str) -> None:
+    def complete(self, job_id: int, owner: str, *, cost: Cost = NO_COST) -> None:
         self._change_held(
             job_id,
             owner,
+            cost,
             state=JobState.DONE.value,
             lease_owner=None,
             lease_expires_at=None,
@@ -109,11 +139,12 @@ class SqlJobQueue:
             error_message=None,
         )
 
-    def fail(self, job_id: int, owner: str, *, code: str, message: str) -> None:
+    def fail(self, job_id: int, owner: str, *, code: str, message: str, cost: Cost = NO_COST) -> None:
         """Raises ConflictError when ``owner`` lost the lease."""
         self._change_held(
             job_id,
             owner,
+            cost,
             state=JobState.FAILED.value,
             lease_owner=None,
             lease_expires_at=None,
@@ -121,11 +152,14 @@ class SqlJobQueue:
             error_message=storable(message)[:ERROR_MESSAGE_CHARACTERS],
         )
 
-    def retry_later(self, job_id: int, owner: str, *, delay_s: float, code: str, message: str) -> None:
+    def retry_later(
+        self, job_id: int, owner: str, *, delay_s: float, code: str, message: str, cost: Cost = NO_COST
+    ) -> None:
         """See ``JobQueue.retry_later``. Raises ConflictError when ``owner`` lost the lease."""
         self._change_held(
             job_id,
             owner,
+            cost,
             state=JobState.QUEUED.value,
             lease_owner=None,
             lease_expires_at=None,
@@ -230,7 +264,9 @@ class SqlJobQueue:
             select(JobRow).where(JobRow.key == key).execution_options(populate_existing=True)
         )
 
-    def _change_held(self, job_id: int, owner: str, **values: Any) -> None:
+    def _change_held(self, job_id: int, owner: str, cost: Cost = NO_COST, **values: Any) -> None:
+        if cost != NO_COST:
+            values |= {"cpu_s": JobRow.cpu_s + cost.cpu_s, "gpu_s": JobRow.gpu_s + cost.gpu_s}
         row = self._update(
             JobRow.id == job_id,
             JobRow.state == JobState.LEASED.value,
@@ -257,6 +293,19 @@ class SqlJobQueue:
             .execution_options(synchronize_session=False, populate_existing=True)
         )
         return self._session.scalars(statement).one_or_none()
+
+
+def _told(request: JobRequest, priority: int) -> dict[str, Any]:
+    return {
+        "kind": request.kind,
+        "recording_id": request.recording_id,
+        "payload": dict(request.payload),
+        "rank": -priority,
+    }
+
+
+def _raised(priority: int) -> ColumnElement[int]:
+    return case((JobRow.rank > -priority, -priority), else_=JobRow.rank)
 
 
 def _expired_lease() -> ColumnElement[int]:

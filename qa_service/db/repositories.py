@@ -14,8 +14,6 @@ from qa_service.db import documents
 from qa_service.db.inserting import insert_or_get, storable
 from qa_service.db.rows import (
     CallMetadataRow,
-    ConversationRow,
-    EngineRunRow,
     EvaluationRow,
     FindingRow,
     LatestEvaluationRow,
@@ -23,7 +21,6 @@ from qa_service.db.rows import (
     RuleResultRow,
 )
 from qa_service.domain.call import CallMetadata, Recording, pair_digest
-from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Outcome, RuleResult, Severity
 from qa_service.domain.scoring import Evaluation
@@ -62,10 +59,10 @@ class SqlRecordingRepository:
             if getattr(row, column) != name:
                 setattr(row, column, name)
         self._session.flush()
-        return _recording(row), is_new
+        return recording_of(row), is_new
 
     def get(self, recording_id: int) -> Recording:
-        return _recording(self._row(recording_id))
+        return recording_of(self._row(recording_id))
 
     def find(self, reference: str) -> tuple[Recording, ...]:
         """See ``RecordingRepository.find``; oldest first. The digest may be written in either case."""
@@ -84,11 +81,11 @@ class SqlRecordingRepository:
             # A range, not LIKE: both databases serve it from the unique index. "g" follows every hex digit.
             conditions.append(and_(RecordingRow.sha256 >= prefix, RecordingRow.sha256 < prefix + "g"))
         rows = self._session.scalars(select(RecordingRow).where(or_(*conditions)).order_by(RecordingRow.id))
-        return tuple(_recording(row) for row in rows)
+        return tuple(recording_of(row) for row in rows)
 
     def newest(self, count: int) -> tuple[Recording, ...]:
         rows = self._session.scalars(select(RecordingRow).order_by(RecordingRow.id.desc()).limit(count))
-        return tuple(_recording(row) for row in rows)
+        return tuple(recording_of(row) for row in rows)
 
     def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None:
         """Raises NotFoundError."""
@@ -139,65 +136,6 @@ class SqlMetadataRepository:
         # Refreshed: ``put`` updates in SQL, past the session's copy.
         row = self._session.get(CallMetadataRow, recording_id, populate_existing=True)
         return CallMetadata() if row is None else documents.load_metadata(row.document)
-
-
-class SqlConversationRepository:
-    """Conversations by the key of the stages that made them."""
-
-    def __init__(self, session: Session, clock: Clock) -> None:
-        self._session = session
-        self._clock = clock
-
-    def has(self, stage_key: str) -> bool:
-        found = self._session.scalar(select(ConversationRow.id).where(ConversationRow.stage_key == stage_key))
-        return found is not None
-
-    def by_key(self, stage_key: str) -> StoredConversation | None:
-        row = self._row_by_key(stage_key)
-        return None if row is None else _conversation(row)
-
-    def get(self, conversation_id: int) -> StoredConversation:
-        row = self._session.get(ConversationRow, conversation_id)
-        if row is None:
-            raise NotFoundError(
-                "conversation_not_found",
-                f"no conversation has the number {conversation_id}: process its recording again",
-                conversation_id=conversation_id,
-            )
-        return _conversation(row)
-
-    def add(
-        self, stage_key: str, recording_id: int, conversation: Conversation, *, elapsed_s: float
-    ) -> StoredConversation:
-        """See ``ConversationRepository.add``. Raises NotFoundError for an unknown recording."""
-        row, _ = insert_or_get(
-            self._session,
-            lambda: self._row_by_key(stage_key),
-            lambda: ConversationRow(
-                stage_key=stage_key,
-                recording_id=recording_id,
-                language=conversation.language,
-                duration_s=conversation.duration_s,
-                elapsed_s=elapsed_s,
-                document=documents.dump_conversation(conversation),
-                created_at=self._clock.now(),
-                engine_runs=[
-                    EngineRunRow(
-                        stage=run.stage,
-                        engine=run.engine,
-                        model=run.model,
-                        revision=run.revision,
-                        device=run.device,
-                        options=[list(option) for option in run.options],
-                    )
-                    for run in conversation.provenance
-                ],
-            ),
-        )
-        return _conversation(row)
-
-    def _row_by_key(self, stage_key: str) -> ConversationRow | None:
-        return self._session.scalar(select(ConversationRow).where(ConversationRow.stage_key == stage_key))
 
 
 class SqlEvaluationRepository:
@@ -298,7 +236,7 @@ def _names(path: str, second_path: str | None) -> dict[str, str | None]:
     }
 
 
-def _recording(row: RecordingRow) -> Recording:
+def recording_of(row: RecordingRow) -> Recording:
     return Recording(
         id=row.id,
         sha256=row.sha256,
@@ -309,15 +247,6 @@ def _recording(row: RecordingRow) -> Recording:
         channels=row.channels,
         second_path=row.second_path,
         second_blob_uri=row.second_blob_uri,
-    )
-
-
-def _conversation(row: ConversationRow) -> StoredConversation:
-    return StoredConversation(
-        id=row.id,
-        recording_id=row.recording_id,
-        stage_key=row.stage_key,
-        conversation=documents.load_conversation(row.document),
     )
 
 

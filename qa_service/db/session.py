@@ -13,18 +13,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from qa_service.db import inspection, schema
+from qa_service.db.batch_runs import SqlBatchRunRepository
+from qa_service.db.conversations import SqlConversationRepository
 from qa_service.db.engine import open_engine, parse_url, read_only, sqlite_path
 from qa_service.db.history import SqlCallHistory
 from qa_service.db.jobs import SqlJobQueue
 from qa_service.db.repositories import (
-    SqlConversationRepository,
     SqlEvaluationRepository,
     SqlMetadataRepository,
     SqlRecordingRepository,
 )
 from qa_service.db.rule_versions import SqlRuleVersionRepository
 from qa_service.errors import ConfigurationError, TransientError
-from qa_service.ports import Clock
+from qa_service.ports import BATCH_PRIORITY, Clock
 
 
 class SqlUnitOfWork:
@@ -39,6 +40,7 @@ class SqlUnitOfWork:
         self.rule_versions = SqlRuleVersionRepository(session, clock)
         self.history = SqlCallHistory(session)
         self.jobs = SqlJobQueue(session, clock)
+        self.batch_runs = SqlBatchRunRepository(session, clock, rank=-BATCH_PRIORITY)
 
     def commit(self) -> None:
         self.session.commit()

@@ -12,6 +12,7 @@ import structlog
 
 from qa_service.errors import QAError
 from qa_service.ports import Job
+from qa_service.services.batch_runs import BatchRuns
 from qa_service.services.fitness import Fitness
 from qa_service.services.jobs import ScoreRecordings
 from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
@@ -39,6 +40,7 @@ class Duty:
         *,
         jobs: ScoreRecordings,
         upkeep: Upkeep,
+        batch_runs: BatchRuns,
         fitness: Fitness,
         sweep_every_s: float = SWEEP_EVERY_S,
         now_s: Callable[[], float] = time.monotonic,
@@ -47,12 +49,14 @@ class Duty:
         Args:
             jobs: built with ``fitness``, which decides who is to blame for what fails.
             upkeep: is run between turns, not more often than each ``sweep_every_s``.
+            batch_runs: are begun, filled and counted when that is run.
             fitness: of this machine. While it is not fit, it claims nothing.
             sweep_every_s: seconds.
             now_s: the time, of any origin.
         """
         self._jobs = jobs
         self._upkeep = upkeep
+        self._batch_runs = batch_runs
         self._fitness = fitness
         self._sweep_every_s = sweep_every_s
         self._now_s = now_s
@@ -63,6 +67,7 @@ class Duty:
         if self._now_s() - self._swept_at < self._sweep_every_s:
             return 0
         try:
+            self._batch_runs.look_after()
             due = self._upkeep.sweep(count=count).due
         except QAError as error:
             log.warning("lost workers were not looked for", code=error.code, message=error.message)

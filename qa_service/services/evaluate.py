@@ -49,6 +49,24 @@ class EvaluateConversation:
     def _digest(self, rules: RuleEvaluator) -> str:
         return scored_digest(rules, self._approvals.not_live(rules))
 
+    def keys(self, pack: str | None) -> Callable[[str, str, CallMetadata], str | None]:
+        """Tells the key of an evaluation by the rules of now, of a conversation's stage key and language and of
+        metadata. None without a pack for the language."""
+        digests: dict[str, str] = {}
+
+        def key(stage_key: str, language: str, metadata: CallMetadata) -> str | None:
+            name = self._name(language, pack)
+            if name is None:
+                return None
+            if name not in digests:
+                digests[name] = self._digest(self._load_pack(name))
+            return _key(stage_key, metadata, digests[name])
+
+        return key
+
+    def _name(self, language: str, pack: str | None) -> str | None:
+        return pack or self._pack_by_language.get(language)
+
     def evaluate(
         self,
         stored: StoredConversation,
@@ -63,7 +81,7 @@ class EvaluateConversation:
             InputError: ``language_unsupported``.
         """
         conversation = stored.conversation
-        name = pack or self._pack_by_language.get(conversation.language)
+        name = self._name(conversation.language, pack)
         if name is None:
             known = ", ".join(self._pack_by_language)
             raise InputError(
@@ -73,13 +91,7 @@ class EvaluateConversation:
         rules = self._load_pack(name)
         not_live = self._approvals.not_live(rules)
         digest = scored_digest(rules, not_live)
-        key = stage_key(
-            "score",
-            revision=SCORING_REVISION,
-            conversation=stored.stage_key,
-            metadata=metadata,
-            rules=digest,
-        )
+        key = _key(stored.stage_key, metadata, digest)
         with self._units() as unit:
             known_evaluation = unit.evaluations.by_key(key)
             if known_evaluation is not None:
@@ -104,3 +116,7 @@ class EvaluateConversation:
             )
             unit.commit()
         return saved
+
+
+def _key(conversation: str, metadata: CallMetadata, rules: str) -> str:
+    return stage_key("score", revision=SCORING_REVISION, conversation=conversation, metadata=metadata, rules=rules)

@@ -15,16 +15,14 @@ import structlog
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import ConflictError, EngineError, QAError, TransientError
 from qa_service.observing import DIGEST_CHARACTERS, Ending, JobReport, Laps, Observer, Observers, trace_id
-from qa_service.ports import Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
+from qa_service.ports import PRIORITY, Job, StoredConversation, StoredEvaluation, UnitOfWorkFactory
+from qa_service.services.costs import BatchCosts, CostMeter
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.fitness import ALWAYS_FIT, Fitness
-from qa_service.services.keys import stage_key
 from qa_service.services.leases import Leases
 from qa_service.services.pipeline import made_ahead
+from qa_service.services.plans import RESCORE, Planner, heard_anew_since
 from qa_service.services.process import HearRecording, PreparedCall
-
-KIND = "score-recording"
-AUTO = ""  # the payload's word for: the pack of the conversation's language
 
 log = structlog.get_logger(__name__)
 
@@ -121,20 +119,21 @@ class ScoreRecordings:
         self._prepare_ahead = prepare_ahead
         self._fitness = fitness
         self._observer = observer or Observers()
+        self._planner = Planner(hear=hear, evaluate=evaluate)
+        self._meter = CostMeter(on_gpu=lambda: hear.on_gpu)
 
-    def enqueue(self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = 0) -> Job:
+    def enqueue(
+        self, recording: Recording, metadata: CallMetadata, *, pack: str | None, priority: int = PRIORITY
+    ) -> Job:
         """One job for these bytes, engines, metadata and rules.
 
         Nothing to do is a job that is done; ``result`` makes its evaluation the recording's latest again.
         """
-        key = stage_key(
-            KIND,
-            speech=self._hear.key(recording, metadata),
-            metadata=metadata,
-            rules=self._evaluate.selection_digest(pack),
-        )
+        wanted = self._planner.score(recording, metadata, pack)
         with self._units() as unit:
-            job = unit.jobs.enqueue(KIND, key, recording.id, {"pack": pack or AUTO}, priority=priority)
+            job = unit.jobs.enqueue(
+                wanted.kind, wanted.key, wanted.recording_id, wanted.payload, priority=priority
+            )
             unit.commit()
         return job
 
@@ -210,6 +209,8 @@ class ScoreRecordings:
         Else an evaluation of what was known before would come after, and stand for, that of what is known now.
         """
         recording, now = self._inputs(job)
+        if job.kind == RESCORE:
+            return now
         same = now == heard_with or self._hear.key(recording, now) == self._hear.key(recording, heard_with)
         return now if same else heard_with
 
@@ -260,24 +261,32 @@ class ScoreRecordings:
             try:
                 recording, metadata = self._inputs(job)
                 begun = replace(begun, metadata=metadata, digest=recording.sha256[:DIGEST_CHARACTERS])
-                ready = self._hear.prepare(recording, metadata, begun.laps)
+                if job.kind == RESCORE:
+                    return replace(begun, outcome=self._hear.in_force(recording, metadata))
+                ready = self._hear.prepare(recording, metadata, begun.laps, not_before=heard_anew_since(job))
             except Exception as error:  # noqa: BLE001 - judged where it is settled
                 return replace(begun, outcome=error)
         return replace(begun, call=ready) if isinstance(ready, PreparedCall) else replace(begun, outcome=ready)
 
     def _work(self, batch: Sequence[_Attempt], leases: Leases) -> Iterator[tuple[int, Job | QAError]]:
         calls = [(attempt, attempt.call) for attempt in batch if attempt.call]
+        costs = self._meter.batch({attempt.job_id: attempt.audio_s for attempt in batch})
         for attempt in batch:
             if not attempt.call:
-                yield attempt.job_id, self._settled(attempt, attempt.outcome, leases)
+                yield attempt.job_id, self._settled(attempt, attempt.outcome, leases, costs)
         with closing(self._hear.recognise([call for _, call in calls])) as heard:
             for attempt, _ in calls:
-                with structlog.contextvars.bound_contextvars(**_named([attempt for attempt, _ in calls])):
+                named = _named([attempt for attempt, _ in calls])
+                with structlog.contextvars.bound_contextvars(**named), costs.recognising(attempt.job_id):
                     outcome = next(heard)
-                yield attempt.job_id, self._settled(attempt, outcome, leases)
+                yield attempt.job_id, self._settled(attempt, outcome, leases, costs)
 
     def _settled(
-        self, attempt: _Attempt, outcome: StoredConversation | Exception | None, leases: Leases
+        self,
+        attempt: _Attempt,
+        outcome: StoredConversation | Exception | None,
+        leases: Leases,
+        costs: BatchCosts,
     ) -> Job | QAError:
         """The job's state after its outcome is written, or the trouble of leasing it or writing it."""
         try:
@@ -285,32 +294,38 @@ class ScoreRecordings:
                 return outcome
             if attempt.job is not None and outcome is not None:
                 with structlog.contextvars.bound_contextvars(**_named([attempt])):
-                    self._observer.settled(self._settle(attempt, attempt.job, outcome, leases))
+                    report = self._settle(attempt, attempt.job, outcome, leases, costs)
+                    self._observer.settled(report)
             return self.state(attempt.job_id)
         except QAError as error:
             return error
 
     def _settle(
-        self, attempt: _Attempt, job: Job, outcome: StoredConversation | Exception, leases: Leases
+        self,
+        attempt: _Attempt,
+        job: Job,
+        outcome: StoredConversation | Exception,
+        leases: Leases,
+        costs: BatchCosts,
     ) -> JobReport:
         try:
             try:
                 if isinstance(outcome, Exception):
                     raise outcome
                 evaluated = self._score(job, outcome, self._metadata_now(job, attempt.metadata), attempt.laps)
-                leases.complete(job.id)
+                leases.complete(job.id, cost=costs.of(job.id))
                 return attempt.report(job, Ending.DONE, evaluated=evaluated)
             except TransientError as error:
-                leases.put_back(job, error)
+                leases.put_back(job, error, cost=costs.of(job.id))
                 return attempt.report(job, Ending.PUT_BACK, code=error.code)
             except ConflictError:
                 raise
             except Exception as error:  # noqa: BLE001 - one recording's defect must not stop the others
                 told = _told(error)
                 if (trouble := self._fitness.trouble_behind(error)) is not None:
-                    leases.put_back(job, trouble)
+                    leases.put_back(job, trouble, cost=costs.of(job.id))
                     return attempt.report(job, Ending.PUT_BACK, code=trouble.code)
-                leases.fail(job.id, code=told.code, message=told.message)
+                leases.fail(job.id, code=told.code, message=told.message, cost=costs.of(job.id))
                 return attempt.report(job, Ending.FAILED, code=told.code)
         except ConflictError:  # success or failure: whoever holds the job now reports it
             log.warning("job lost its lease", job=job.id)

@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 
 from qa_service.errors import ConflictError, QAError
-from qa_service.ports import Job, UnitOfWork, UnitOfWorkFactory
+from qa_service.ports import NO_COST, Cost, Job, UnitOfWork, UnitOfWorkFactory
 
 RETRY_DELAY_S, MOST_DOUBLINGS = 1.0, 9  # up to eight and a half minutes
 
@@ -72,21 +72,23 @@ class Leases:
                 self._held.add(job.id)
         return job
 
-    def complete(self, job_id: int) -> None:
+    def complete(self, job_id: int, *, cost: Cost = NO_COST) -> None:
         """Raises ConflictError when the lease was lost, here and below."""
         with self._settling(job_id) as unit:
-            unit.jobs.complete(job_id, self._owner)
+            unit.jobs.complete(job_id, self._owner, cost=cost)
 
-    def fail(self, job_id: int, *, code: str, message: str) -> None:
+    def fail(self, job_id: int, *, code: str, message: str, cost: Cost = NO_COST) -> None:
         with self._settling(job_id) as unit:
-            unit.jobs.fail(job_id, self._owner, code=code, message=message)
+            unit.jobs.fail(job_id, self._owner, code=code, message=message, cost=cost)
 
-    def put_back(self, job: Job, error: QAError) -> None:
+    def put_back(self, job: Job, error: QAError, *, cost: Cost = NO_COST) -> None:
         """To be tried again in a moment, a longer one each time."""
         doublings = min(job.attempts - 1, MOST_DOUBLINGS)  # attempts grow without end where a disk stays full
         delay_s = RETRY_DELAY_S * 2**doublings
         with self._settling(job.id) as unit:
-            unit.jobs.retry_later(job.id, self._owner, delay_s=delay_s, code=error.code, message=error.message)
+            unit.jobs.retry_later(
+                job.id, self._owner, delay_s=delay_s, code=error.code, message=error.message, cost=cost
+            )
 
     @contextmanager
     def _settling(self, job_id: int) -> Iterator[UnitOfWork]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -57,6 +58,7 @@ class PreparedCall:
     """A call that only waits to be recognised. It holds the decoded audio open until it is closed.
 
     ``prepare_s``: seconds of work it has cost so far. ``laps``: what they were spent on; more come.
+    ``not_before``: what was heard earlier does not count.
     """
 
     recording: Recording
@@ -67,6 +69,7 @@ class PreparedCall:
     files: ExitStack
     prepare_s: float
     laps: Laps = field(default_factory=Laps, compare=False)
+    not_before: datetime | None = None
 
     @property
     def separate(self) -> bool:
@@ -202,7 +205,12 @@ class HearRecording:
         return tuple(heard[index] for index in range(len(calls)))
 
     def prepare(
-        self, recording: Recording, metadata: CallMetadata, laps: Laps | None = None
+        self,
+        recording: Recording,
+        metadata: CallMetadata,
+        laps: Laps | None = None,
+        *,
+        not_before: datetime | None = None,
     ) -> StoredConversation | PreparedCall:
         """The stored conversation; else the call decoded, and who speaks when. The caller closes it.
 
@@ -210,13 +218,14 @@ class HearRecording:
             recording: what to hear.
             metadata: what is known about it.
             laps: gets the time of each stage, of a call that fails too.
+            not_before: a conversation that was stored earlier does not count.
 
         Raises:
             InputError: the decoder's codes, ``silent_audio``.
             EngineError: a model cannot work.
         """
         key = self.key(recording, metadata)
-        if (stored := self._stored(key, metadata)) is not None:
+        if (stored := self._stored(key, metadata, not_before)) is not None:
             return stored
         laps = Laps() if laps is None else laps
         started = time.monotonic()
@@ -250,7 +259,9 @@ class HearRecording:
                 options=self._faults,
             )
             spent_s = time.monotonic() - started
-            return PreparedCall(recording, metadata, key, spoken, faults, files.pop_all(), spent_s, laps)
+            return PreparedCall(
+                recording, metadata, key, spoken, faults, files.pop_all(), spent_s, laps, not_before
+            )
 
     def recognise(self, calls: Sequence[PreparedCall]) -> Generator[StoredConversation | Exception, None, None]:
         """Of each call its conversation, stored, or what went wrong with it, in order; closes the calls."""
@@ -299,16 +310,35 @@ class HearRecording:
                     call.recording.id, duration_s=call.duration_s, channels=call.spoken.audio.channels
                 )
                 elapsed_s = call.prepare_s + spent_s + time.monotonic() - started
-                stored = unit.conversations.add(call.key, call.recording.id, conversation, elapsed_s=elapsed_s)
+                stored = unit.conversations.add(
+                    call.key, call.recording.id, conversation, elapsed_s=elapsed_s, not_before=call.not_before
+                )
                 unit.commit()
         except Exception as error:  # noqa: BLE001 - this call's own, and the answer for it
             return error
         return stored
 
-    def _stored(self, key: str, metadata: CallMetadata) -> StoredConversation | None:
+    def in_force(self, recording: Recording, metadata: CallMetadata) -> StoredConversation:
+        """What was heard of the recording, by whatever engines.
+
+        Raises:
+            InputError: ``not_heard``.
+        """
         with self._units() as unit:
-            stored = unit.conversations.by_key(key)
-        if stored is None or stored.conversation.channels != 2 or _overruled(stored.conversation):
+            stored = unit.conversations.in_force(recording.id)
+        if stored is None:
+            raise InputError("not_heard", "nothing is stored of this recording: score it", recording=recording.id)
+        return self._as_told(stored, metadata)
+
+    def _stored(
+        self, key: str, metadata: CallMetadata, not_before: datetime | None = None
+    ) -> StoredConversation | None:
+        with self._units() as unit:
+            stored = unit.conversations.by_key(key, not_before=not_before)
+        return None if stored is None else self._as_told(stored, metadata)
+
+    def _as_told(self, stored: StoredConversation, metadata: CallMetadata) -> StoredConversation:
+        if stored.conversation.channels != 2 or _overruled(stored.conversation):
             return stored
         # Not heard but told, and so no part of the key: metadata may have confirmed the site's default since.
         role_source = self._role_source(metadata)

@@ -103,9 +103,10 @@ class Scope(BaseModel):
         return self.last_s is not None or self.last_utterances is not None
 
 
-class PlacedCheck(Check):
-    """A check of what happens in ``scope``."""
+class ScopedCheck(Check):
+    """A check of what ``role`` does in ``scope``."""
 
+    role: RoleName = "agent"
     scope: Scope = Scope()
 
     def inside(self) -> Iterable[Check]:
@@ -117,12 +118,6 @@ class PlacedCheck(Check):
     def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
         anchor = self.scope.anchor
         return () if anchor is None else [("counted from", anchor, context.at(Position.TRIGGER))]
-
-
-class ScopedCheck(PlacedCheck):
-    """A check of what ``role`` does in ``scope``."""
-
-    role: RoleName = "agent"
 
 
 @dataclass(frozen=True, slots=True)
