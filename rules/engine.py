@@ -24,7 +24,7 @@ from rules.schema import Pack, Rule, ScorecardModel
 from rules.versions import rule_versions
 
 # Raised whenever the same pack would judge the same conversation differently.
-ENGINE_REVISION = "6"
+ENGINE_REVISION = "7"
 
 
 class RuleSet:

@@ -3,8 +3,9 @@
 from typing import Final
 
 from rules.checks.base import Check
+from rules.checks.digits import DigitsCheck
 from rules.checks.entities import EntityCheck
-from rules.checks.events import DigitsCheck, InterruptionCheck, SilenceCheck, SpeechCheck
+from rules.checks.events import InterruptionCheck, SilenceCheck, SpeechCheck
 from rules.checks.facts import CallTimeCheck, MetadataCheck, MetricCheck, RuleCheck
 from rules.checks.logic import All, Any, AtLeast, Not
 from rules.checks.patterns import PatternCheck, SimilarCheck

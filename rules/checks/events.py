@@ -1,29 +1,23 @@
-"""Events of the conversation: silences and waits, interruptions, numbers read out."""
+"""Events of the conversation: silences and waits, speech, interruptions."""
 
 from typing import ClassVar, Literal
 
-import re2
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat
 
-from qa_service.domain.conversation import SpeakerRole
 from qa_service.domain.metrics import ROLES, Interruption
 from qa_service.domain.results import Evidence
 from qa_service.domain.timeline import TimeSpan, union
 from rules.checks.base import Check, RoleName, role_of
-from rules.checks.scope import ScopedCheck, place_of
-from rules.context import Anchor, Context, place_evidence, within
-from rules.index import DIGIT_SOUNDS, DIGITS, TurnText
-from rules.matching import mentioned
+from rules.checks.scope import PlacedCheck, ScopedCheck, place_of
+from rules.context import Anchor, Context, within
 from rules.verdict import FALSE, Verdict, unknown
-
-_WRITTEN_SHARE = 0.75
 
 _ROUNDING_S = 1e-6  # a difference of two floats may be a hair over: 16.1 - 6.1 > 10
 _JOIN_S = 2.0  # a telephony hold and the silence right beside it are one wait
 
 
-class SilenceCheck(Check):
-    """Somebody is left waiting longer than ``longer_than_s``: nobody speaks, or a telephony hold.
+class SilenceCheck(PlacedCheck):
+    """Somebody is left waiting in ``scope`` longer than ``longer_than_s``: nobody speaks, or a telephony hold.
 
     ``source``: silence only, hold only, or both joined into waits.
     """
@@ -44,10 +38,16 @@ class SilenceCheck(Check):
 
     def _doubt(self, context: Context) -> str | None:
         """Where one side is not heard, nobody knows when nobody spoke; a telephony hold is told."""
-        return None if self.source == "hold" else context.doubt(None)
+        unheard = None if self.source == "hold" else context.doubt(None)
+        return unheard or (None if self.scope.everywhere else place_of(self.scope, context, None).doubt or None)
 
     def _waits(self, context: Context) -> tuple[Anchor, ...]:
-        metrics = context.metrics
+        metrics, window = context.metrics, context.whole
+        if not self.scope.everywhere:
+            place = place_of(self.scope, context, None)
+            if place.window is None:
+                return ()
+            window = place.window
         spans: list[TimeSpan] = []
         if self.source in ("silence", "wait"):
             spans += [silence.span for silence in metrics.silences]
@@ -59,6 +59,7 @@ class SilenceCheck(Check):
             Anchor(span, Evidence(span.start, span.end, note=f"{span.duration_s:.1f} s"))
             for span in spans
             if span.duration_s > self.longer_than_s + _ROUNDING_S
+            and (self.scope.everywhere or within(span, window))
         )
 
 
@@ -138,79 +139,3 @@ def _interruption_evidence(interruption: Interruption, context: Context) -> Evid
         said[0].confidence if said else None,
         f"{interruption.overlap.duration_s:.1f} s overlap, {interruption.outcome.value}",
     )
-
-
-class DigitsCheck(ScopedCheck):
-    """``role`` reads out a number of at least ``length`` digits.
-
-    With one of the ``named`` words up to ``reach`` characters before it the number convicts; with one of
-    ``harmless`` it is ignored (an order number, a hotline); otherwise, below ``certain_length``, a person looks,
-    as with digits that are only recognised by their sound. Single digits are easily misheard, that so many were
-    read out is not: the lower confidence of accepted phrases is enough.
-    """
-
-    length: PositiveInt = 11
-    certain_length: PositiveInt = 15
-    named: tuple[str, ...] = Field(min_length=1)
-    harmless: tuple[str, ...] = ()
-    reach: PositiveInt = 14
-
-    def evaluate(self, context: Context) -> Verdict:
-        role = role_of(self.role)
-        if doubt := context.doubt(role):
-            return unknown(doubt)
-        place = place_of(self.scope, context, role)
-        if place.doubt:
-            return unknown(place.doubt)
-        if (window := place.window) is None:
-            return FALSE
-        if self.length > context.index.longest_sounding_number:
-            return self._not_read_out(context, window, role)
-        sure: list[Evidence] = []
-        doubtful: list[Evidence] = []
-        reason = "homophone_only"
-        for text in context.texts:
-            if role not in (None, text.role) or self.length > text.longest_sounding_number:
-                continue
-            for start, end, written in self._numbers(text):
-                span, confidence, _ = text.heard_at(start, end)
-                if not within(span, window) or mentioned(self.harmless, text.text, start - self.reach, start):
-                    continue
-                named = mentioned(self.named, text.text, start - self.reach, start)
-                evidence = place_evidence(text, start, end, "number read out")
-                if confidence < context.recognition.accept_confidence:
-                    doubtful.append(evidence)
-                    reason = "low_confidence"
-                elif written and (named or end - start >= self.certain_length):
-                    sure.append(evidence)
-                else:
-                    doubtful.append(evidence)
-                    reason = "unnamed_number" if written else reason
-        if sure:
-            return Verdict(True, tuple(sure))
-        if doubtful:
-            return unknown(reason, tuple(doubtful))
-        return self._not_read_out(context, window, role)
-
-    def _not_read_out(self, context: Context, window: TimeSpan, role: SpeakerRole | None) -> Verdict:
-        unheard = context.unheard(window, role)
-        return FALSE if unheard is None else unknown(unheard)
-
-    def _numbers(self, text: TurnText) -> list[tuple[int, int, bool]]:
-        """``(start, end, written)``: runs of written digits, and long runs of which some only sound like digits.
-
-        No ordinary sentence holds eleven syllables in a row that all sound like digits; what was read out then
-        is a number that the recogniser did not understand. It counts as written where most of it is
-        (要3912345678 for 幺三九…).
-        """
-        written = [(m.start(), m.end(), True) for m in re2.finditer(f"[{DIGITS}]{{{self.length},}}", text.text)]
-        sounded = []
-        start = 0
-        for index in range(len(text.text) + 1):
-            if index < len(text.text) and (text.text[index] in DIGITS or text.syllables[index] in DIGIT_SOUNDS):
-                continue
-            if index - start >= self.length:
-                share = sum(c in DIGITS for c in text.text[start:index]) / (index - start)
-                sounded.append((start, index, share >= _WRITTEN_SHARE))
-            start = index + 1
-        return written + [s for s in sounded if not any(w[0] < s[1] and s[0] < w[1] for w in written)]

@@ -12,7 +12,7 @@ from qa_service.domain.timeline import TimeSpan
 from rules.checks.base import role_of
 from rules.checks.spoken import HINT_ONLY, HOMOPHONE_ONLY, LOW_CONFIDENCE, Found, SpokenCheck
 from rules.context import Context, Position, Recognition, place_evidence, within
-from rules.index import TurnText
+from rules.index import DIGITS, TurnText
 from rules.matching import Hit, joined, phrase_fault, places_of
 from rules.nearly import Sought, may_be_said, misheard
 
@@ -24,6 +24,9 @@ _DEFAULT: dict[Position, Homophones] = {
     Position.FORBID: "review",
     Position.TRIGGER: "review",
 }
+
+_NUMBER = "{digits:"
+_ENOUGH_DIGITS = 3  # heard surely in a row of words, they are a number
 
 _BESIDE = 1  # characters beside a hit that decide what it means
 
@@ -66,8 +69,11 @@ class Lexicon(BaseModel):
         """Whether the hit counts; None: what would make it harmless, or the word beside it, is in doubt."""
         text, start, end = hit.text, hit.start, hit.end
         if self.except_in:
+            # What counts as said by its sound is the longer phrase where that sounds right, too.
+            asked_for = context.position is Position.REQUIRE
             for other in context.hits.of(self.except_in, text.role):
-                if other.spelled and other.text is text and other.start < end and start < other.end:
+                told = other.spelled or (asked_for and not hit.spelled)
+                if told and other.text is text and other.start < end and start < other.end:
                     return False
         doubtful = False
         if self.not_preceded_by:
@@ -100,6 +106,20 @@ def _allowed(
         doubtful = True
     # 「能」 after a syllable that was hardly heard may have been 「不能」.
     return None if doubtful or text.least(*beside) < limits.doubt_confidence else True
+
+
+def _number_heard(hit: Hit, threshold: float) -> bool:
+    """Whether all but some digits of a number was heard: which ones they were does not matter."""
+    if _NUMBER not in hit.phrase:
+        return False
+    text = hit.text
+    places = range(hit.start, hit.end)
+    words = (n for n in places if text.text[n] not in DIGITS)
+    digits = (n for n in places if text.text[n] in DIGITS)
+    return (
+        all(text.least(n, n + 1) >= threshold for n in words)
+        and sum(text.least(n, n + 1) >= threshold for n in digits) >= _ENOUGH_DIGITS
+    )
 
 
 class PhraseCheck(SpokenCheck):
@@ -164,7 +184,7 @@ class PhraseCheck(SpokenCheck):
                     yield hit, HOMOPHONE_ONLY
                 elif lexicon.hint:
                     yield hit, HINT_ONLY
-                elif allowed is None or hit.confidence < threshold:
+                elif allowed is None or (hit.confidence < threshold and not _number_heard(hit, threshold)):
                     yield hit, LOW_CONFIDENCE
                 else:
                     yield hit, ""

@@ -103,10 +103,9 @@ class Scope(BaseModel):
         return self.last_s is not None or self.last_utterances is not None
 
 
-class ScopedCheck(Check):
-    """A check of what ``role`` does in ``scope``."""
+class PlacedCheck(Check):
+    """A check of what happens in ``scope``."""
 
-    role: RoleName = "agent"
     scope: Scope = Scope()
 
     def inside(self) -> Iterable[Check]:
@@ -118,6 +117,12 @@ class ScopedCheck(Check):
     def parts(self, context: Context) -> Iterable[tuple[str, Check, Context]]:
         anchor = self.scope.anchor
         return () if anchor is None else [("counted from", anchor, context.at(Position.TRIGGER))]
+
+
+class ScopedCheck(PlacedCheck):
+    """A check of what ``role`` does in ``scope``."""
+
+    role: RoleName = "agent"
 
 
 @dataclass(frozen=True, slots=True)

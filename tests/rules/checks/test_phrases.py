@@ -290,6 +290,38 @@ def test_an_exception_heard_by_sound_alone_excuses_nothing(tmp_path: Path) -> No
     assert forbid(tmp_path, "lexicon: bad", "agent 0-9: 保证今天能到", lexicons=LEXICON)[0] is NOT_MET
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("报一下您的身份正好", MET),
+        ("您的身份正好幺二三四", NOT_MET),  # read out, not asked for
+        ("您的身份证好幺二三四", NOT_MET),
+        ("您的身份证号咬二三四", MET),  # only the exception is heard by sound
+    ],
+)
+def test_what_counts_by_its_sound_is_excepted_by_its_sound(tmp_path: Path, text: str, expected: Outcome) -> None:
+    lexicons = 'asks: {phrases: [身份证号], except_in: ["身份证号{digits:4-18}"]}'
+    assert require(tmp_path / "a", "lexicon: asks", f"agent 0-9: {text}", lexicons=lexicons)[0] is expected
+    forbidden = forbid(tmp_path / "b", "lexicon: asks", f"agent 0-9: {text}", lexicons=lexicons)
+    assert forbidden[0] is (NOT_MET if "证号" in text else UNDETERMINED)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (((0.9, "身份证号九九"), (0.9, "零零四")), (NOT_MET, "")),
+        (((0.9, "身份证号九九零"), (0.5, "零四")), (NOT_MET, "")),
+        (((0.9, "身份证号九九"), (0.5, "零零四")), (UNDETERMINED, "low_confidence")),
+        (((0.5, "身份证号"), (0.9, "九九零零四")), (UNDETERMINED, "low_confidence")),
+    ],
+)
+def test_which_digits_a_number_has_need_not_be_sure(
+    tmp_path: Path, lines: tuple[tuple[float, str], ...], expected: tuple[Outcome, str]
+) -> None:
+    text = "\n".join(f"agent {n}-{n + 1} ({sure}): {said}" for n, (sure, said) in enumerate(lines))
+    assert forbid(tmp_path, 'any: ["身份证号{digits:4-18}"]', text) == expected
+
+
 # --- evidence ---------------------------------------------------------------------------------------------
 
 
