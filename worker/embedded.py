@@ -31,6 +31,7 @@ UNFIT_S = 10.0
 """And one that cannot work."""
 
 _LOOK_S = 0.5
+_GOODBYE_S = 5.0
 _SHORT_LIFE_S = 10.0
 _LONGEST_WAIT_S = 60.0
 
@@ -156,8 +157,11 @@ class Embedded:
     def _bury(self, member: _Member) -> None:
         self._members.remove(member)
         member.pipe.close()
-        member.process.kill()  # the pipe can be closed by a process that is still there
-        status = member.process.wait()
+        try:
+            status = member.process.wait(_GOODBYE_S)
+        except subprocess.TimeoutExpired:  # the pipe can be closed by a process that is still there
+            member.process.kill()
+            status = member.process.wait()
         if status:
             log.warning("a worker process ended", how=how_it_ended(status))
         if not member.stuck and time.monotonic() - member.started_at < _SHORT_LIFE_S:

@@ -169,11 +169,11 @@ def tell(night: Night, folder: Path, *, say: Callable[[str], None] = lambda _: N
             container: Container
             if night.engine == "real":
                 container, command = Container(settings), [*QA, "worker"]
-                _enqueue(container, _clips(night.recordings, folder / "calls"))
+                enqueue(container, clips(night.recordings, folder / "calls"))
             else:
                 container = FakeContainer(folder / "data", settings=settings)
                 command = [sys.executable, "-m", "tests.worker.long_worker", "broker"]
-                _enqueue(container, _scripts(night.recordings, folder / "calls"))
+                enqueue(container, _scripts(night.recordings, folder / "calls"))
             say(f"{night.recordings} recordings are queued")
             started = time.monotonic()
             workers = Workers(night.workers, settings, command)
@@ -198,7 +198,7 @@ def _scripts(count: int, folder: Path) -> Iterator[Path]:
         yield file
 
 
-def _clips(count: int, folder: Path) -> Iterator[Path]:
+def clips(count: int, folder: Path) -> Iterator[Path]:
     """Pieces of the example calls, all over each."""
     folder.mkdir()
     rows = -(-count // len(CALLS))
@@ -210,10 +210,10 @@ def _clips(count: int, folder: Path) -> Iterator[Path]:
         yield file
 
 
-def _enqueue(container: Container, files: Iterable[Path]) -> None:
-    for file in files:
-        received = container.ingest.receive(file, None)
-        container.jobs.enqueue(received.recording, received.metadata, pack=None)
+def enqueue(container: Container, files: Iterable[Path]) -> list[int]:
+    """Numbers of the jobs."""
+    received = [container.ingest.receive(file, None) for file in files]
+    return [container.jobs.enqueue(one.recording, one.metadata, pack=None).id for one in received]
 
 
 def _suffer(
