@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response, status
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from qa_service import __version__
 from qa_service.adapters.clock import SystemClock
+from qa_service.adapters.metrics import MachineGauges, QueueGauges
+from qa_service.db.queue_depth import queue_depth
 from qa_service.db.session import Database
 from qa_service.errors import QAError
+from qa_service.observing import QueueDepth
 from qa_service.settings import Settings, load_settings
 
 
@@ -32,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         database = Database(active.resolved_database_url, clock=SystemClock())
         database.upgrade()
         app.state.database = database
+        app.state.metrics = _metrics(active, database)
         yield
         database.dispose()
 
@@ -53,4 +58,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             return Health(status=error.code)
         return Health(status="ok")
 
+    @app.get("/metrics", tags=["operations"], response_class=Response)
+    def metrics(request: Request) -> Response:
+        """Figures of the queue and the machine for Prometheus; workers serve their own."""
+        return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
+
     return app
+
+
+def _metrics(settings: Settings, database: Database) -> CollectorRegistry:
+    def look() -> QueueDepth:
+        with database.unit_of_work(read_only=True) as unit:
+            return queue_depth(unit.session, SystemClock().now())
+
+    registry = CollectorRegistry()
+    registry.register(QueueGauges(look))
+    registry.register(MachineGauges({"data": settings.data_dir}))
+    return registry

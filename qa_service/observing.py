@@ -151,3 +151,21 @@ def _harmless(observer: Observer) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - nobody's call fails because it could not be counted
         log.warning("an observer failed", observer=type(observer).__name__, error=type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """The open jobs at one moment.
+
+    ``due`` may be claimed now, ``later`` wait after passing trouble, ``held`` are worked on by ``workers``
+    processes, ``expired`` were left by one that is gone, ``suspected`` (of all these) had a worker die over them.
+    ``oldest_due_age_s``: since the oldest due job could have been claimed; 0 without any.
+    """
+
+    due: int
+    later: int
+    held: int
+    expired: int
+    suspected: int
+    workers: int
+    oldest_due_age_s: float

@@ -95,6 +95,8 @@ class Settings(BaseSettings):
 
     log_level: LogLevel | None = None
     log_format: LogFormat = "auto"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    metrics_host: str = "127.0.0.1"
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

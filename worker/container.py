@@ -17,6 +17,7 @@ from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.metadata_sources import MetadataOptions
 from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.processes import is_dead, owner_name
+from qa_service.adapters.reports import ReportSender
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.observability import JobLog
@@ -55,7 +56,7 @@ class Container:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.owner = owner_name()
-        self.observer = Observers([JobLog()])
+        self.observer = Observers([JobLog(), *ReportSender.of_environment()])
 
     @cached_property
     def database(self) -> Database:

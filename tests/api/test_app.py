@@ -60,6 +60,21 @@ def _take_away(database_url: str) -> None:
     engine.dispose()
 
 
+def test_it_tells_prometheus_of_the_queue(client: TestClient) -> None:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    lines = answer.text.splitlines()
+    assert "qa_queue_up 1.0" in lines
+    assert 'qa_queue_jobs{state="due"} 0.0' in lines
+    assert f'qa_build_info{{version="{__version__}"}} 1.0' in lines
+
+
+def test_metrics_are_answered_without_the_database(client: TestClient, database_url: str) -> None:
+    _take_away(database_url)
+    assert "qa_queue_up 0.0" in client.get("/metrics").text.splitlines()
+
+
 def test_settings_are_read_when_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("QA_DATABASE_URL", raising=False)
     app = create_app()

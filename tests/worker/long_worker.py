@@ -10,19 +10,21 @@ from qa_service.settings import load_settings
 from tests.worker.member import container
 from worker import app
 from worker.commands.work import run_embedded
+from worker.metrics import metrics_of
 
 if __name__ == "__main__":
     settings = load_settings()
-    if sys.argv[1] == "embedded":
-        run_embedded(settings, size=1, member="tests.worker.embedded_member")
-    else:
-        app.SWEEP_EVERY_S = app.UNFIT_S = 0.5
-        worker = app.make_app(settings, make=container).Worker(
-            queues=sys.argv[2:] or [app.SPEECH, app.UPKEEP],
-            concurrency=1,
-            pool="prefork",
-            loglevel=logging.WARNING,
-            without_mingle=True,
-            without_gossip=True,
-        )
-        worker.start()
+    with metrics_of(settings):
+        if sys.argv[1] == "embedded":
+            run_embedded(settings, size=1, member="tests.worker.embedded_member")
+        else:
+            app.SWEEP_EVERY_S = app.UNFIT_S = 0.5
+            worker = app.make_app(settings, make=container).Worker(
+                queues=sys.argv[2:] or [app.SPEECH, app.UPKEEP],
+                concurrency=1,
+                pool="prefork",
+                loglevel=logging.WARNING,
+                without_mingle=True,
+                without_gossip=True,
+            )
+            worker.start()

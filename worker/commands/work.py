@@ -15,6 +15,7 @@ from qa_service.settings import Settings, load_settings
 from worker.container import Container
 from worker.embedded import Embedded
 from worker.logs import WORKER, are_verbose, set_up_logs
+from worker.metrics import metrics_of
 from worker.running import processes_for
 
 log = structlog.get_logger(__name__)
@@ -31,16 +32,22 @@ def work(
         ),
     ] = 0,
     embedded: Annotated[bool, typer.Option(help="Without a broker: look for work in the database.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Answer Prometheus there (QA_METRICS_PORT).")
+    ] = None,
 ) -> None:
     """Work on jobs until told to stop (Ctrl-C, SIGTERM): what is under way is finished first."""
     settings = load_settings()
+    if metrics_port is not None:
+        settings = settings.model_copy(update={"metrics_port": metrics_port})
     set_up_logs(settings, service=WORKER, usual="info", verbose=are_verbose())
-    if embedded:
-        size = concurrency or _processes(settings)
-        run_embedded(_shared(settings, size), size=size)
-    else:
-        named = [name.strip() for name in queues.split(",")]
-        raise typer.Exit(run_on_broker(settings, queues=named, concurrency=concurrency or 1))
+    with metrics_of(settings):
+        if embedded:
+            size = concurrency or _processes(settings)
+            run_embedded(_shared(settings, size), size=size)
+        else:
+            named = [name.strip() for name in queues.split(",")]
+            raise typer.Exit(run_on_broker(settings, queues=named, concurrency=concurrency or 1))
 
 
 def run_on_broker(settings: Settings, *, queues: list[str], concurrency: int) -> int:
