@@ -26,6 +26,7 @@ from qa_service.errors import ConfigurationError, EngineError, InputError, QAErr
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
+from worker.commands.db import db_app
 from worker.commands.doctor import doctor
 from worker.commands.models import models_app
 from worker.commands.rules import rules_app
@@ -39,8 +40,7 @@ from worker.scoring import score as score_files
 from worker.stored import stored_call
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-database = typer.Typer(no_args_is_help=True, help="The database.")
-app.add_typer(database, name="db")
+app.add_typer(db_app, name="db")
 app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")
 app.command("worker")(work)
@@ -137,14 +137,6 @@ def show(
     show_call(
         console(), name=name, metadata=call.metadata, conversation=call.conversation, evaluation=call.evaluation
     )
-
-
-@database.command()
-def upgrade() -> None:
-    """Create or upgrade the database's tables."""
-    container = Container(load_settings())
-    _ = container.database
-    typer.echo("database is up to date", err=True)
 
 
 class _Warner:
