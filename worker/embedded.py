@@ -32,6 +32,7 @@ UNFIT_S = 10.0
 
 _LOOK_S = 0.5
 _GOODBYE_S = 5.0
+_START_LIMIT_S = 120.0
 _SHORT_LIFE_S = 10.0
 _LONGEST_WAIT_S = 60.0
 
@@ -98,6 +99,7 @@ class _Member:
     pipe: "Connection[Any, Any]"
     started_at: float = field(default_factory=time.monotonic)
     seen_at: float = field(default_factory=time.monotonic)
+    began: bool = False
     stuck: bool = False
 
 
@@ -150,7 +152,7 @@ class Embedded:
             member = by_pipe[pipe]
             try:
                 pipe.recv()
-                member.seen_at = time.monotonic()
+                member.seen_at, member.began = time.monotonic(), True
             except (EOFError, OSError):
                 self._bury(member)
 
@@ -175,8 +177,10 @@ class Embedded:
         self._start_at = time.monotonic() + self._wait_s
 
     def _end_the_stuck(self) -> None:
+        work_limit_s = self._settings.work_limit_s
         for member in self._members:
-            if not member.stuck and time.monotonic() - member.seen_at > self._settings.work_limit_s:
-                log.error("a worker process gets nowhere and is ended", limit_s=self._settings.work_limit_s)
+            limit_s = work_limit_s if member.began else max(work_limit_s, _START_LIMIT_S)
+            if not member.stuck and time.monotonic() - member.seen_at > limit_s:
+                log.error("a worker process gets nowhere and is ended", limit_s=limit_s)
                 member.stuck = True
                 member.process.kill()

@@ -1,11 +1,8 @@
 """Workers on a real broker: every job once, whatever happens to messages, workers and the broker."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,96 +12,11 @@ from qa_service.db.rows import EvaluationRow
 from qa_service.errors import ConfigurationError
 from qa_service.ports import JobState
 from qa_service.settings import Settings
-from tests.brokers import Redis, running_redis
-from tests.cli import environment
+from tests.brokers import Redis
 from tests.fakes import SILENT
 from tests.worker.containers import FakeContainer
+from tests.worker.queued import end, enqueue, settled, wait_for
 from worker.app import MOST_RINGS, SPEECH, SWEEP, UPKEEP, WORK, make_app
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Redis]:
-    with running_redis(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-def container(tmp_path: Path, broker: Redis, postgresql_url: str) -> Iterator[FakeContainer]:
-    settings = Settings(data_dir=tmp_path / "data", database_url=postgresql_url, broker_url=broker.url, lease_s=2)
-    container = FakeContainer(tmp_path / "data", settings=settings)
-    yield container
-    container.database.dispose()
-
-
-@pytest.fixture
-def start(container: FakeContainer) -> Iterator[Callable[..., psutil.Process]]:
-    started: list[psutil.Process] = []
-
-    def one(kind: str = "broker", *queues: str, **variables: str) -> psutil.Process:
-        settings = container.settings
-        surroundings = environment(
-            settings.data_dir,
-            QA_DATABASE_URL=settings.database_url or "",
-            QA_BROKER_URL=settings.broker_url or "",
-            QA_LEASE_S="2",
-        )
-        surroundings |= variables
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.worker.long_worker", kind, *queues],
-            env=surroundings,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        started.append(psutil.Process(process.pid))
-        return started[-1]
-
-    yield one
-    for process in started:
-        end(process)
-
-
-def end(process: psutil.Process) -> None:
-    """With its children, as the power does."""
-    with_children = [process]
-    try:
-        with_children += process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
-    for one in with_children:
-        try:
-            os.kill(one.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    psutil.wait_procs(with_children, 10)
-
-
-def enqueue(container: FakeContainer, *contents: bytes) -> list[int]:
-    folder = container.settings.data_dir.parent / "calls"
-    folder.mkdir(exist_ok=True)
-    ids = []
-    for number, content in enumerate(contents):
-        (folder / f"{number}.wav").write_bytes(content)
-        received = container.ingest.receive(folder / f"{number}.wav", None)
-        ids.append(container.jobs.enqueue(received.recording, received.metadata, pack=None).id)
-    return ids
-
-
-def wait_for(happened: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def settled(container: FakeContainer, ids: list[int], timeout_s: float = 60) -> list[str]:
-    """States of the jobs when each has come to its end: done, or the code of its failure."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        jobs = [container.jobs.state(job_id) for job_id in ids]
-        if all(job.ended for job in jobs):
-            return [job.error_code or job.state.value for job in jobs]
-        time.sleep(0.05)
-    raise AssertionError([(job.id, job.state, job.attempts, job.error_code) for job in jobs])
 
 
 def test_jobs_that_nobody_rang_for_are_found(
