@@ -23,6 +23,7 @@ from qa_service.domain.results import Evidence, Outcome, RuleResult
 from qa_service.domain.scoring import Evaluation, Scorecard
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import InputError
+from qa_service.source_ports import SourceRepository
 
 if TYPE_CHECKING:
     import numpy as np
@@ -608,6 +609,8 @@ class UnitOfWork(Protocol):
     def jobs(self) -> JobQueue: ...
     @property
     def batch_runs(self) -> BatchRunRepository: ...
+    @property
+    def sources(self) -> SourceRepository: ...
 
     def commit(self) -> None: ...
 

@@ -14,10 +14,11 @@ from qa_service.adapters.cdr_table import CdrTable
 from qa_service.adapters.discovery import raw_format_of
 from qa_service.adapters.file_views import DISK, FileView
 from qa_service.adapters.filename_presets import name_reader
-from qa_service.adapters.metadata_fields import merge
-from qa_service.adapters.pairing import CallFiles, legs_of, pair
+from qa_service.adapters.metadata_fields import contradictions, merge
+from qa_service.adapters.pairing import legs_of, pair
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import InputError, QAError, TransientError
+from qa_service.source_ports import CallFiles
 
 _TABLES_KEPT = 256  # folders of one day's archive; the tables of years would not fit into memory
 
@@ -75,6 +76,10 @@ class MetadataSources:
         named = self._template.parse(legs.common if legs else call.path) if self._template else None
         told = merge(known, named) if known and named else known or named
         return self._with_raw_format(call, told)
+
+    def contradictions(self, one: CallMetadata | None, other: CallMetadata | None) -> tuple[str, ...]:
+        """Names of the values that both know and that are not the same."""
+        return contradictions(one, other)
 
     def _with_raw_format(self, call: CallFiles, told: CallMetadata | None) -> CallMetadata | None:
         """A stored recording has no name any more: what the name says about its format is kept as metadata."""

@@ -10,19 +10,7 @@ from pathlib import Path
 
 from qa_service.adapters.discovery import place
 from qa_service.errors import InputError, QAError
-
-
-@dataclass(frozen=True, slots=True)
-class CallFiles:
-    """A call's file, or both of them in the order of their channels. ``fault``: why it cannot be scored."""
-
-    path: Path
-    second: Path | None = None
-    fault: QAError | None = None
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return (self.path,) if self.second is None else (self.path, self.second)
+from qa_service.source_ports import CallFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from qa_service.db.repositories import (
     SqlRecordingRepository,
 )
 from qa_service.db.rule_versions import SqlRuleVersionRepository
+from qa_service.db.sources import SqlSourceRepository
 from qa_service.errors import ConfigurationError, TransientError
 from qa_service.ports import BATCH_PRIORITY, Clock
 
@@ -41,6 +42,7 @@ class SqlUnitOfWork:
         self.history = SqlCallHistory(session)
         self.jobs = SqlJobQueue(session, clock)
         self.batch_runs = SqlBatchRunRepository(session, clock, rank=-BATCH_PRIORITY)
+        self.sources = SqlSourceRepository(session, clock)
 
     def commit(self) -> None:
         self.session.commit()

@@ -6,25 +6,18 @@ cannot be read, or is still being written, changes nothing. A call of two files 
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NoReturn, Self
 
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import InputError
-from qa_service.ports import BlobStore, UnitOfWork, UnitOfWorkFactory
+from qa_service.ports import BlobStore, StoredBlob, UnitOfWork, UnitOfWorkFactory
+from qa_service.source_ports import Arriving, Received
 
 _COMPARE_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A recording as it came in. ``new`` False: these bytes were known already."""
-
-    recording: Recording
-    metadata: CallMetadata
-    new: bool
 
 
 class Ingest:
@@ -52,8 +45,33 @@ class Ingest:
             else:
                 blobs = self._blobs.put_all(_both_sides(path, second, opened))
                 other = (blobs[1], str(second))
+        return self._add(blobs[0], str(path), other, metadata)
+
+    def receive_all(self, sides: Sequence[Arriving], metadata: CallMetadata | None) -> Received:
+        """The same for a call whose one file, or two, come from elsewhere.
+
+        Raises:
+            InputError: ``file_empty``, ``pair_invalid``, and what reading them raises.
+            TransientError: ``storage_unavailable``, ``bucket_refused``.
+        """
+        for side in sides:
+            if not side.size_bytes:
+                raise InputError("file_empty", f"{side.path} holds no bytes: export it again", path=side.path)
+        blobs = self._blobs.put_all([side.source for side in sides])
+        if len(blobs) == 2 and blobs[0].sha256 == blobs[1].sha256:
+            raise InputError(
+                "pair_invalid",
+                f"{sides[0].path} and {sides[1].path} hold the same sound: name the file of the other side",
+                path=sides[0].path,
+            )
+        other = (blobs[1], sides[1].path) if len(blobs) == 2 else None
+        return self._add(blobs[0], sides[0].path, other, metadata)
+
+    def _add(
+        self, blob: StoredBlob, path: str, second: tuple[StoredBlob, str] | None, metadata: CallMetadata | None
+    ) -> Received:
         with self._units() as unit:
-            recording, new = unit.recordings.add(blobs[0], path=str(path), second=other)
+            recording, new = unit.recordings.add(blob, path=path, second=second)
             known = _know(unit, recording, metadata)
             unit.commit()
         return Received(recording, known, new)

@@ -10,12 +10,12 @@ import pytest
 import structlog
 
 from qa_service.adapters.metadata_sources import MetadataSources
-from qa_service.adapters.pairing import CallFiles
 from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, RecordingRow
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import ConfigurationError, InputError, TransientError
 from qa_service.ports import JobState
 from qa_service.settings import Settings
+from qa_service.source_ports import CallFiles
 from tests.fakes import DURATION_S, SILENT
 from tests.worker.containers import FakeContainer
 from worker import schedule

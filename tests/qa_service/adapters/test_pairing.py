@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qa_service.adapters.pairing import CallFiles, Legs, legs_of, pair
+from qa_service.adapters.pairing import Legs, legs_of, pair
 from qa_service.errors import InputError
+from qa_service.source_ports import CallFiles
 
 ENDS = ("-out", "-in")
 
