@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: str | None = None
     blob_url: str | None = None
+    sources: Annotated[tuple[str, ...], NoDecode] = ()
+    source_metadata: Path | None = None
+    settle_s: Annotated[float, Field(ge=0.0)] = 60.0
+    collect_every_s: PositiveFloat = 60.0
     time_zone: str = "Asia/Shanghai"
     filename_template: str | None = None
     leg_suffixes: Annotated[tuple[str, str] | None, NoDecode] = None
@@ -108,6 +112,21 @@ class Settings(BaseSettings):
     def _bucket(cls, value: str | None) -> str | None:
         if value:
             parse_bucket_url(value)
+        return value or None
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _places(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = value.split(",")
+        if not isinstance(value, list | tuple):
+            return value
+        places = [place.strip() for place in value if isinstance(place, str) and place.strip()]
+        return tuple(dict.fromkeys(map(_place, places)))
+
+    @field_validator("source_metadata", mode="before")
+    @classmethod
+    def _no_table(cls, value: object) -> object:
         return value or None
 
     @field_validator("agent_channel", mode="before")
@@ -206,6 +225,17 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+
+def _place(text: str) -> str:
+    """A source as everybody spells it: a folder from the root, or a bucket's URL."""
+    if "://" in text:
+        bucket, prefix = parse_bucket_url(text)
+        return f"s3://{bucket}" + (f"/{prefix}" if prefix else "")
+    if not Path(text).is_absolute():
+        # Workers and commands run in different folders, and all mean the same source.
+        raise ValueError(f"{text!r} is neither a folder from the root on nor s3://bucket/prefix: write it in full")
+    return str(Path(text))
 
 
 def _words(value: str) -> list[str]:

@@ -7,7 +7,7 @@ itself. So the broker holds a few messages, however many jobs there are.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -24,10 +24,10 @@ from worker.container import Container
 SPEECH, UPKEEP = "speech", "score"
 """Queues: model work, which wants a GPU; and everything else."""
 
-WORK, SWEEP = "qa.speech.work", "qa.score.sweep"
+WORK, SWEEP, COLLECT = "qa.speech.work", "qa.score.sweep", "qa.score.collect"
 """Names of tasks. Permanent: messages of an older release are still in the broker when a newer one starts."""
 
-QUEUE_OF = {WORK: SPEECH, SWEEP: UPKEEP}
+QUEUE_OF = {WORK: SPEECH, SWEEP: UPKEEP, COLLECT: UPKEEP}
 MOST_RINGS = 64
 """Messages that may wait for a worker: enough for as many workers, and nothing to the broker."""
 
@@ -95,6 +95,11 @@ class Child:
         if due := self.container.duty.look_after(count=MOST_RINGS):
             self._bell.ring_for(due)
 
+    def collect(self) -> None:
+        """Look through the sources whose time has come, and ring for what was found."""
+        if taken := self.container.collector.turn():
+            self._bell.ring_for(taken)
+
     def work(self) -> None:
         """One batch. Rings again if a job came to its end: there may be more; and for others if it can do none."""
         turn = self.container.duty.work()
@@ -135,6 +140,7 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
         task_routes={task: {"queue": queue} for task, queue in QUEUE_OF.items()},
         task_create_missing_queues=True,
         accept_content=["json"],
+        qa_collects=bool(settings.sources),
         worker_enable_remote_control=False,  # who can reach the broker could end workers with it
     )
     child = Child(settings, make, Bell(app))
@@ -149,6 +155,12 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
     def sweep() -> None:
         with _logged("lost workers were not looked for"):
             child.sweep()
+
+    @app.task(name=COLLECT, shared=False)  # type: ignore[untyped-decorator]
+    def collect() -> None:
+        with _logged("no sources could be looked through"):
+            child.sweep()
+            child.collect()
 
     app.steps["worker"].add(_Waking)
     return app
@@ -169,7 +181,7 @@ def _logged(what: str) -> Iterator[None]:
 
 
 class _Waking(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Rings for this worker now and then, unless a message waits already."""
+    """Rings for this worker now and then, unless messages wait already."""
 
     requires = {"celery.worker.components:Timer"}  # noqa: RUF012 - celery's own way
 
@@ -178,16 +190,20 @@ class _Waking(bootsteps.StartStopStep):  # type: ignore[misc]
         self._timer: Any = None
 
     def start(self, parent: Any) -> None:
-        task = WORK if SPEECH in parent.app.amqp.queues.consume_from else SWEEP
+        queues = parent.app.amqp.queues.consume_from
+        tasks = [WORK] if SPEECH in queues else []
+        if UPKEEP in queues and (parent.app.conf.qa_collects or not tasks):
+            tasks.append(COLLECT if parent.app.conf.qa_collects else SWEEP)
         bell = Bell(parent.app)
-        self._timer = parent.timer.call_repeatedly(SWEEP_EVERY_S, _wake, (bell, task), priority=10)
-        _wake(bell, task)
+        self._timer = parent.timer.call_repeatedly(SWEEP_EVERY_S, _wake, (bell, tasks), priority=10)
+        _wake(bell, tasks)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002
         if self._timer is not None:
             self._timer.cancel()
 
 
-def _wake(bell: Bell, task: str) -> None:
-    if not bell.waiting(task):
-        bell.ring(task)
+def _wake(bell: Bell, tasks: Sequence[str]) -> None:
+    for task in tasks:
+        if not bell.waiting(task):
+            bell.ring(task)

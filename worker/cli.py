@@ -26,6 +26,7 @@ from qa_service.errors import ConfigurationError, EngineError, InputError, QAErr
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
+from worker.commands.collect import collect
 from worker.commands.db import db_app
 from worker.commands.doctor import doctor
 from worker.commands.models import models_app
@@ -45,6 +46,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")
 app.command("worker")(work)
 app.command()(doctor)
+app.command()(collect)
 
 
 _UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

@@ -1,6 +1,8 @@
 """Wiring: from settings to services. Nothing is opened or loaded before it is needed."""
 
+from collections.abc import Callable
 from functools import cache, cached_property, lru_cache, partial
+from pathlib import Path
 
 from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
@@ -13,19 +15,24 @@ from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.disks import disk_of
+from qa_service.adapters.file_views import DISK
 from qa_service.adapters.machine import cpu_cores
-from qa_service.adapters.metadata_sources import MetadataOptions
+from qa_service.adapters.metadata_sources import MetadataOptions, MetadataSources
 from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.adapters.reports import ReportSender
+from qa_service.adapters.source_bucket import BucketSource
+from qa_service.adapters.source_folder import FolderSource, table_at
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.observability import JobLog
 from qa_service.observing import Observers
-from qa_service.ports import BlobStore, RuleEvaluator
+from qa_service.ports import BlobStore, Clock, RuleEvaluator
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
 from qa_service.services.batch_runs import BatchRuns, Nightly, Room
+from qa_service.services.collect import Collector
+from qa_service.services.collect_round import Means
 from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.fitness import ALWAYS_FIT, Fitness, recordings_are_here
@@ -35,6 +42,7 @@ from qa_service.services.plans import Planner
 from qa_service.services.process import HearRecording
 from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
 from qa_service.settings import Settings
+from qa_service.source_ports import Source
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack, shipped_packs
 from rules.versions import same_as
@@ -56,6 +64,8 @@ class Container:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.owner = owner_name()
+        self.clock: Clock = SystemClock()
+        """By which files of sources settle."""
         self.observer = Observers([JobLog(), *ReportSender.of_environment()])
 
     @cached_property
@@ -201,6 +211,28 @@ class Container:
     def upkeep(self) -> Upkeep:
         return Upkeep(units=self.database.unit_of_work, is_dead=is_dead, observer=self.observer)
 
+    @cached_property
+    def collector(self) -> Collector:
+        settings = self.settings
+        table = settings.source_metadata
+        sources = [_source(name) for name in settings.sources]
+        means = Means(
+            units=self.database.unit_of_work,
+            ingest=self.ingest,
+            jobs=self.jobs,
+            clock=self.clock,
+            sources={source.name: source for source in sources},
+            told_by=self._told_by,
+            given_table=lambda: table_at(table) if table else None,
+            settle_s=settings.settle_s,
+            at_night=settings.nightly_at is not None,
+        )
+        return Collector(means, owner=self.owner, is_dead=is_dead, every_s=settings.collect_every_s)
+
+    def _told_by(self, source: Source, warn: Callable[[str], None]) -> MetadataSources:
+        files = source if isinstance(source, BucketSource) else DISK
+        return MetadataSources(self.metadata_options, self.settings.source_metadata, warn, files=files)
+
     @property
     def limits(self) -> BatchLimits:
         """Of a batch: on a CPU more calls at once gain little, and wait longer for their answers."""
@@ -208,6 +240,10 @@ class Container:
         return BatchLimits(
             self.settings.batch_calls or usual.calls, self.settings.batch_minutes * 60 or usual.audio_s
         )
+
+
+def _source(name: str) -> Source:
+    return BucketSource(Bucket(name)) if name.startswith("s3://") else FolderSource(Path(name))
 
 
 @lru_cache(maxsize=16)

@@ -65,6 +65,7 @@ def _work(container: Container, stop: threading.Event, *, alive: Callable[[], No
             stop.wait(UNFIT_S)
             continue
         duty.look_after()
+        container.collector.turn()
         turn = duty.work()
         if turn.worn:
             return

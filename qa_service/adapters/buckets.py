@@ -73,13 +73,15 @@ class Bucket:
         self.url = f"s3://{self.name}" + (f"/{self.prefix}" if self.prefix else "")
 
     def head(self, key: str) -> BucketObject | None:
-        """None: there is no such object, or no such bucket."""
+        """None: there is no such object, or no such bucket, or no object can have this key."""
         import obstore
 
         try:
             with self._errors():
                 return _object(obstore.head(self._store, key))
         except FileNotFoundError:
+            return None
+        except ValueError:
             return None
 
     def read(self, key: str, start: int, end: int, *, stamp: str | None = None) -> bytes:
