@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qa_service.domain.batch_runs import BatchKind, BatchRun, Cursor, JobEnd, Selection
 from qa_service.domain.call import CallMetadata, Recording
+
+if TYPE_CHECKING:
+    from qa_service.ports import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,8 @@ class BatchRunRepository(Protocol):
         """Whether any of its jobs has not been counted."""
         ...
 
-    def jobs(self, run_id: int, limit: int) -> Sequence[int]:
-        """Numbers of jobs that it waits for, the oldest first."""
+    def work(self, run_id: int, limit: int) -> Sequence[tuple[Job, Recording, CallMetadata]]:
+        """Jobs that it waits for and that have not ended, the oldest first, with what they are about."""
         ...
 
     def save(self, run: BatchRun) -> None:

@@ -26,6 +26,7 @@ from qa_service.errors import ConfigurationError, EngineError, InputError, QAErr
 from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
+from worker.commands.batch import batch_app
 from worker.commands.collect import collect
 from worker.commands.db import db_app
 from worker.commands.doctor import doctor
@@ -41,6 +42,7 @@ from worker.scoring import score as score_files
 from worker.stored import stored_call
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(batch_app, name="batch")
 app.add_typer(db_app, name="db")
 app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")

@@ -6,7 +6,6 @@ Guarantee: every job comes to an end, which is yielded once, as soon as it is th
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -15,6 +14,7 @@ from qa_service.adapters.machine import cpu_cores, free_memory_bytes
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import QAError, TransientError
 from qa_service.ports import Job
+from qa_service.services.plans import RESCORE
 from qa_service.settings import Settings
 from worker import schedule as scheduling
 from worker.container import Container
@@ -24,6 +24,9 @@ from worker.schedule import Schedule, work_order
 
 # Whisper base and diarization take 1.2 GiB at most, with the largest batch (docs/operations/running.md).
 PROCESS_BYTES = 1.25 * 1024**3
+
+STORED_CALLS_A_PROCESS = 200
+"""Five seconds of scoring."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +50,7 @@ def run_jobs(container: Container, work: Sequence[Work]) -> Generator[End, None,
     workers = processes_for(
         settings,
         on_gpu=container.hear.on_gpu,
-        calls=lambda most: sum(1 for _ in islice((w for w in work if not _heard(container, w)), most)),
+        calls=lambda most: _worth(container, work, most),
     )
     sizes = {one.job.id: one.recording.size_bytes for one in work}
     jobs = {one.job.id: one.job for one in work}  # files of the same bytes share one
@@ -70,6 +73,20 @@ def run_jobs(container: Container, work: Sequence[Work]) -> Generator[End, None,
         member=container.member,
     ) as fleet:
         yield from fleet.run(schedule)
+
+
+def _worth(container: Container, work: Sequence[Work], most: int) -> int:
+    """How many processes the work is worth, up to ``most``: one for each call to be heard, and one for many that
+    only need to be scored, as a process takes seconds to start."""
+    to_hear = stored = 0
+    for one in work:
+        if _heard(container, one):
+            stored += 1
+        else:
+            to_hear += 1
+        if (worth := to_hear + stored // STORED_CALLS_A_PROCESS) >= most:
+            return worth
+    return to_hear + stored // STORED_CALLS_A_PROCESS
 
 
 def processes_for(
@@ -115,6 +132,8 @@ def _own_model_bytes(settings: Settings) -> int:
 
 
 def _heard(container: Container, work: Work) -> bool:
+    if work.job.kind == RESCORE:
+        return True
     try:
         return container.hear.is_heard(work.recording, work.metadata)
     except TransientError:

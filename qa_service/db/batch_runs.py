@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session, aliased
 from qa_service.batch_ports import Candidate, HeardAs
 from qa_service.db import documents
 from qa_service.db.inserting import insert_missing, insert_or_get, storable
+from qa_service.db.jobs import job_of
 from qa_service.db.repositories import recording_of
 from qa_service.db.rows import (
     COUNTED_FAILED,
@@ -52,9 +53,9 @@ from qa_service.domain.batch_runs import (
     Tally,
     Waiting,
 )
-from qa_service.domain.call import CallMetadata
+from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import NotFoundError
-from qa_service.ports import ENDED, Clock, JobState
+from qa_service.ports import ENDED, Clock, Job, JobState
 
 _ENDED = tuple(state.value for state in ENDED)
 _UNCOUNTED = BatchRunJobRow.outcome.is_(None)
@@ -205,9 +206,19 @@ class SqlBatchRunRepository:
         one = select(BatchRunJobRow.job_id).where(BatchRunJobRow.batch_run_id == run_id, _UNCOUNTED).limit(1)
         return self._session.scalar(one) is not None
 
-    def jobs(self, run_id: int, limit: int) -> Sequence[int]:
-        waited_for = select(BatchRunJobRow.job_id).where(BatchRunJobRow.batch_run_id == run_id, _UNCOUNTED)
-        return self._session.scalars(waited_for.order_by(BatchRunJobRow.job_id).limit(limit)).all()
+    def work(self, run_id: int, limit: int) -> Sequence[tuple[Job, Recording, CallMetadata]]:
+        rows = self._session.execute(
+            select(JobRow, RecordingRow, CallMetadataRow.document)
+            .select_from(BatchRunJobRow)
+            .join(JobRow, JobRow.id == BatchRunJobRow.job_id)
+            .join(RecordingRow, RecordingRow.id == JobRow.recording_id)
+            .outerjoin(CallMetadataRow, CallMetadataRow.recording_id == RecordingRow.id)
+            .where(BatchRunJobRow.batch_run_id == run_id, _UNCOUNTED, JobRow.state.not_in(_ENDED))
+            .order_by(JobRow.id)
+            .limit(limit)
+            .execution_options(populate_existing=True)
+        )
+        return [(job_of(job), recording_of(recording), _told(document)) for job, recording, document in rows]
 
     def save(self, run: BatchRun) -> None:
         cursor = run.cursor
@@ -330,6 +341,10 @@ class SqlBatchRunRepository:
         )
 
 
+def _told(document: dict[str, Any] | None) -> CallMetadata:
+    return CallMetadata() if document is None else documents.load_metadata(document)
+
+
 def _candidate(
     row: RecordingRow,
     document: dict[str, Any] | None,
@@ -339,7 +354,7 @@ def _candidate(
 ) -> Candidate:
     return Candidate(
         recording=recording_of(row),
-        metadata=CallMetadata() if document is None else documents.load_metadata(document),
+        metadata=_told(document),
         received_at=row.created_at,
         heard=None if stage_key is None else HeardAs(stage_key, language, evaluation_key),
     )

@@ -49,8 +49,8 @@ class SqlJobQueue:
                 )
                 if again is None:  # it came to its end in between, withdrawn perhaps
                     continue
-            return _job(again or row)
-        return _job(row)
+            return job_of(again or row)
+        return job_of(row)
 
     def enqueue_all(self, requests: Sequence[JobRequest], *, priority: int) -> Mapping[str, int]:
         """See ``JobQueue.enqueue_all``. Five statements, however many requests."""
@@ -106,7 +106,7 @@ class SqlJobQueue:
         row = self._session.get(JobRow, job_id, populate_existing=True)
         if row is None:
             raise _unknown(job_id)
-        return _job(row)
+        return job_of(row)
 
     def claim(
         self, owner: str, *, lease_s: float, job_id: int | None = None, unsuspected: bool = False
@@ -121,7 +121,7 @@ class SqlJobQueue:
             lease_owner=owner,
             lease_expires_at=now + timedelta(seconds=lease_s),
         )
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     def heartbeat(self, job_id: int, owner: str, *, lease_s: float) -> None:
         """See ``JobQueue.heartbeat``. An expired lease that nobody took is simply extended."""
@@ -319,7 +319,7 @@ def _unknown(job_id: int) -> NotFoundError:
     )
 
 
-def _job(row: JobRow) -> Job:
+def job_of(row: JobRow) -> Job:
     return Job(
         id=row.id,
         kind=row.kind,

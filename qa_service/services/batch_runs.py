@@ -163,11 +163,6 @@ class BatchRuns:
         with self._units() as unit:
             return unit.batch_runs.failures(run_id, limit)
 
-    def waiting_jobs(self, run_id: int, limit: int) -> Sequence[int]:
-        """Jobs that the run waits for."""
-        with self._units() as unit:
-            return unit.batch_runs.jobs(run_id, limit)
-
     def cancel(self, run_id: int) -> BatchRun:
         """Queue no more of it and take back what nobody works on; what is under way is finished.
 

@@ -3,17 +3,20 @@
 import multiprocessing
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.orm import ORMExecuteState
 
 from qa_service.adapters.clock import SystemClock
+from qa_service.db.rows import JobRow
 from qa_service.db.session import Database
 from qa_service.errors import ConflictError, NotFoundError
-from qa_service.ports import MAX_LOSSES, Job, JobState
+from qa_service.ports import MAX_LOSSES, Cost, Job, JobRequest, JobState
 from tests.clocks import ManualClock
 from tests.qa_service.db import builders
 
@@ -328,3 +331,84 @@ def test_a_claim_walks_the_open_jobs_only(tmp_path: Path, clock: ManualClock) ->
     assert len(plans) == 1
     assert "ix_jobs_open" in plans[0]
     assert "TEMP B-TREE" not in plans[0]
+
+
+def test_costs_of_attempts_add_up_until_the_work_is_asked_for_again(database: Database) -> None:
+    (job,) = enqueue(database, "k")
+
+    def costs() -> tuple[float, float]:
+        with database.unit_of_work() as unit:
+            row = unit.session.get(JobRow, job.id)
+            assert row is not None
+            return row.cpu_s, row.gpu_s
+
+    with database.unit_of_work() as unit:
+        for settle in (
+            lambda: unit.jobs.retry_later(job.id, "w1", delay_s=0, code="c", message="m", cost=Cost(1.5, 0.5)),
+            lambda: unit.jobs.retry_later(job.id, "w1", delay_s=0, code="c", message="m"),
+            lambda: unit.jobs.complete(job.id, "w1", cost=Cost(2.0, 1.0)),
+        ):
+            unit.jobs.claim("w1", lease_s=60)
+            settle()
+        unit.commit()
+    assert costs() == (3.5, 1.5)
+    enqueue(database, "k")
+    assert costs() == (0.0, 0.0)
+
+
+def test_many_are_queued_as_one_is(database: Database) -> None:
+    recordings = [builders.add_recording(database, bytes([number])).id for number in range(6)]
+    raised, leased, done, failed = (
+        JobRequest("process", key, recording, {"pack": "old"})
+        for key, recording in zip(("raised", "leased", "done", "failed"), recordings, strict=False)
+    )
+    with database.unit_of_work() as unit:
+        ids = unit.jobs.enqueue_all([raised, leased, done, failed], priority=-10)
+        unit.jobs.claim("w1", lease_s=60, job_id=ids["leased"])
+        for key, end in (("done", unit.jobs.complete), ("failed", partial(unit.jobs.fail, code="c", message="m"))):
+            unit.jobs.claim("w1", lease_s=60, job_id=ids[key])
+            end(ids[key], "w1")
+        unit.commit()
+    late, early = (JobRequest("process", f"{n}", recordings[n], {"pack": "new"}) for n in (5, 4))
+    again = [replace(one, payload={"pack": "new"}) for one in (raised, leased, done, failed)]
+    with database.unit_of_work() as unit:
+        more = unit.jobs.enqueue_all([late, *again, early], priority=-5)
+        assert unit.jobs.enqueue_all([], priority=0) == {}
+        assert unit.jobs.enqueue_all([late], priority=-10) == {"5": more["5"]}
+        assert (unit.jobs.waiting(3), unit.jobs.waiting(100)) == (3, 5)
+        unit.commit()
+    assert {key: more[key] for key in ids} == dict(ids)
+    assert more["4"] < more["5"], "the oldest recording first"
+    seen = {key: read(database, job_id) for key, job_id in more.items()}
+    assert {key: (job.state, job.priority, job.payload["pack"]) for key, job in seen.items()} == {
+        "raised": ("queued", -5, "old"),
+        "leased": ("leased", -10, "old"),
+        "done": ("queued", -5, "new"),
+        "failed": ("queued", -5, "new"),
+        "4": ("queued", -5, "new"),
+        "5": ("queued", -5, "new"),
+    }
+    assert (seen["failed"].error_code, seen["failed"].attempts) == (None, 0)
+
+
+def test_who_asks_for_what_is_being_withdrawn_gets_it_queued(database: Database) -> None:
+    """Another process withdraws the job between the look at it and the change."""
+    (job,) = enqueue(database, "k")
+    with database.unit_of_work() as unit:
+        unit.session.execute(update(JobRow).values(rank=10))
+        unit.commit()
+    with database.unit_of_work() as unit:
+        changes: list[str] = []
+
+        def withdrawn_first(context: ORMExecuteState) -> None:
+            if context.is_update and not changes:
+                changes.append("withdrawn")
+            elif context.is_update and len(changes) == 1:  # the second: the first found nothing that had ended
+                changes.append("now")
+                unit.session.connection().exec_driver_sql("UPDATE jobs SET state = 'withdrawn'")
+
+        event.listen(unit.session, "do_orm_execute", withdrawn_first)
+        asked = unit.jobs.enqueue("process", "k", job.recording_id, {}, priority=0)
+        unit.commit()
+    assert changes == ["withdrawn", "now"]
+    assert (asked.id, asked.state, asked.priority) == (job.id, JobState.QUEUED, 0)

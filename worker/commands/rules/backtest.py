@@ -7,8 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
 from typing import Annotated, Protocol
 from zoneinfo import ZoneInfo
 
@@ -23,10 +21,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from qa_service.errors import ConfigurationError
 from qa_service.services.backtest import Selection
 from qa_service.services.backtest_report import document
 from qa_service.settings import load_settings
+from worker.commands.dates import moments
 from worker.commands.formats import ListFormat
 from worker.commands.rules.backtest_table import show_backtest
 from worker.container import Container
@@ -72,31 +70,7 @@ def backtest(
 
 
 def _selection(since: str | None, until: str | None, sample: int | None, zone: ZoneInfo) -> Selection:
-    first, last = _moment(since, "--since", zone), _moment(until, "--until", zone, end_of_day=True)
-    if first is not None and last is not None and first >= last:
-        raise ConfigurationError(
-            "date_invalid", f"no time lies between {since} and {until}: give --since before --until"
-        )
-    return Selection(first, last, sample)
-
-
-def _moment(text: str | None, option: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise ConfigurationError(
-                "date_invalid", f"{option} {text!r} is no date: write 2026-03-02 or 2026-03-02T09:30"
-            ) from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    try:
-        return datetime.combine(day + timedelta(days=1) if end_of_day else day, time_of_day(), tzinfo=zone)
-    except OverflowError as error:
-        raise ConfigurationError("date_invalid", f"{option} {text!r} is out of range: write 2026-03-02") from error
+    return Selection(*moments(since, until, zone), sample)
 
 
 @contextmanager
