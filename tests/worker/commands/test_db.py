@@ -36,8 +36,10 @@ def test_a_copy_is_one_whole_file(here: Here, fakes: FakeContainer, tmp_path: Pa
 
 
 def test_a_copy_is_of_one_moment_and_holds_nobody_up(here: Here, fakes: FakeContainer, tmp_path: Path) -> None:
-    """A writer goes on all the time; in every copy evaluations have their recordings, as foreign keys ask."""
+    """A writer goes on all the time; every copy is from between two of its transactions."""
     scored(fakes, tmp_path / "calls", 1)
+    with closing(sqlite3.connect(fakes.settings.data_dir / "qa.db")) as connection:
+        connection.execute("CREATE TABLE pairs (a, b)")
     stop = threading.Event()
     written = []
 
@@ -45,7 +47,6 @@ def test_a_copy_is_of_one_moment_and_holds_nobody_up(here: Here, fakes: FakeCont
         with closing(sqlite3.connect(fakes.settings.data_dir / "qa.db", timeout=30)) as connection:
             while not stop.is_set():
                 with connection:
-                    connection.execute("CREATE TABLE IF NOT EXISTS pairs (a, b)")
                     connection.execute("INSERT INTO pairs VALUES (1, zeroblob(5000))")
                     connection.execute("UPDATE pairs SET a = a + 1")
                 written.append(1)
@@ -53,6 +54,8 @@ def test_a_copy_is_of_one_moment_and_holds_nobody_up(here: Here, fakes: FakeCont
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        while not written:
+            assert writer.is_alive()
         for number in range(5):
             before = len(written)
             assert here("db", "backup", tmp_path / f"{number}.db").returncode == 0
