@@ -215,7 +215,7 @@ class Container:
     def collector(self) -> Collector:
         settings = self.settings
         table = settings.source_metadata
-        sources = [_source(name) for name in settings.sources]
+        sources = [source_of(name) for name in settings.sources]
         means = Means(
             units=self.database.unit_of_work,
             ingest=self.ingest,
@@ -242,7 +242,8 @@ class Container:
         )
 
 
-def _source(name: str) -> Source:
+def source_of(name: str) -> Source:
+    """The source that a part of ``QA_SOURCES`` names."""
     return BucketSource(Bucket(name)) if name.startswith("s3://") else FolderSource(Path(name))
 
 

@@ -34,7 +34,7 @@ def _rehearse(container: FakeContainer) -> None:
 def _during(container: FakeContainer, content: bytes) -> None:
     _rehearse(container)
     folder = container.settings.data_dir / "heard"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     mark = folder / content.decode()
     if content.startswith(b"slow"):
         time.sleep(0.3)

@@ -7,7 +7,7 @@ from functools import partial
 from qa_service.errors import ConfigurationError
 from qa_service.services.diagnosis import Check, Finding, failed
 from qa_service.settings import Settings, load_settings
-from worker.doctor import broker, configuration, machine, packs, speech, storage, store
+from worker.doctor import broker, configuration, machine, packs, sources, speech, storage, store
 
 SETTINGS = "settings"
 
@@ -26,6 +26,7 @@ CHECKS: tuple[Entry, ...] = (
     Entry("database", store.database, 45),  # SQLite waits 30 s for a lock
     Entry("broker", broker.broker, 40),
     Entry("blob store", storage.blobs, 30),
+    Entry("sources", sources.sources, 60),  # a folder of a thousand files on a slow share
     Entry("temporary folder", storage.temporary, 30),
     Entry("models", speech.models, 180),  # a large model is read from a slow disk
     Entry("device", speech.device, 90),  # torch and CUDA take their time when they start for the first time
