@@ -32,6 +32,7 @@ from worker.commands.db import db_app
 from worker.commands.doctor import doctor
 from worker.commands.models import models_app
 from worker.commands.rules import rules_app
+from worker.commands.serve import serve
 from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
@@ -47,6 +48,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")
 app.command("worker")(work)
+app.command()(serve)
 app.command()(doctor)
 app.command()(collect)
 

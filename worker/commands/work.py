@@ -43,8 +43,8 @@ def work(
     set_up_logs(settings, service=WORKER, usual="info", verbose=are_verbose())
     with metrics_of(settings):
         if embedded:
-            size = concurrency or _processes(settings)
-            run_embedded(_shared(settings, size), size=size)
+            size = concurrency or as_many_as_fit(settings)
+            run_embedded(settings, size=size, stop=stopped_by_signals())
         else:
             named = [name.strip() for name in queues.split(",")]
             raise typer.Exit(run_on_broker(settings, queues=named, concurrency=concurrency or 1))
@@ -76,17 +76,24 @@ def run_on_broker(settings: Settings, *, queues: list[str], concurrency: int) ->
     return int(worker.exitcode or 0)
 
 
-def run_embedded(settings: Settings, *, size: int, member: str = Container.embedded_member) -> None:
-    """Keep ``size`` processes at work until SIGINT or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+def run_embedded(
+    settings: Settings, *, size: int, stop: threading.Event, member: str = Container.embedded_member
+) -> None:
+    """Keep ``size`` processes at work until ``stop`` is set."""
     log.info("worker started", processes=size)
-    Embedded(settings, size=size, member=member, verbose=are_verbose()).run(stop)
+    Embedded(_shared(settings, size), size=size, member=member, verbose=are_verbose()).run(stop)
     log.info("worker stopped")
 
 
-def _processes(settings: Settings) -> int:
+def stopped_by_signals() -> threading.Event:
+    """Set by SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def as_many_as_fit(settings: Settings) -> int:
     """As many as keep this machine busy."""
     return processes_for(settings, on_gpu=resolve_device(settings.device) != "cpu", calls=lambda most: most)
 
