@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from qa_service.adapters.machine import own_memory_bytes
 from qa_service.errors import QAError
 from qa_service.services.duty import Duty
 from qa_service.settings import Settings
@@ -67,10 +68,18 @@ def _work(container: Container, stop: threading.Event, *, alive: Callable[[], No
         duty.look_after()
         container.collector.turn()
         turn = duty.work()
-        if turn.worn:
+        if turn.worn or _has_outgrown(container.settings):
             return
         if not turn.ended:
             stop.wait(POLL_S if turn.fit else UNFIT_S)
+
+
+def _has_outgrown(settings: Settings) -> bool:
+    used = own_memory_bytes() if settings.worker_memory_bytes else None
+    if used is None or used <= settings.worker_memory_bytes:
+        return False
+    log.info("a worker process has outgrown its memory and is replaced", used_bytes=used)
+    return True
 
 
 def _duty(container: Container) -> Duty | None:

@@ -51,6 +51,12 @@ def total_memory_bytes(*, cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> i
     return min(known, default=None)
 
 
+def own_memory_bytes(*, statm: Path = Path("/proc/self/statm")) -> int | None:
+    """Memory of this process, without what it has swapped out; None when the system does not tell."""
+    fields = _read(statm).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 and fields[1].isdecimal() else None
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii", errors="replace").strip()

@@ -163,6 +163,16 @@ def test_a_process_that_gets_nowhere_is_ended(
     assert settled(container, ids) == ["worker_died", "done"]
 
 
+def test_a_process_that_has_grown_is_replaced(
+    container: FakeContainer, start: Callable[..., psutil.Process]
+) -> None:
+    ids = enqueue(container, b"one", b"two")
+    start("embedded", QA_WORKER_MEMORY_BYTES="1000", QA_BATCH_CALLS="1")
+    assert settled(container, ids) == ["done", "done"]
+    workers = {(container.settings.data_dir / "heard" / name).read_text() for name in ("one", "two")}
+    assert len(workers) == 2
+
+
 @pytest.mark.parametrize("kind", ["broker", "embedded"])
 def test_a_machine_that_cannot_work_blames_no_recording(
     container: FakeContainer, start: Callable[..., psutil.Process], kind: str

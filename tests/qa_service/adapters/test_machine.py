@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_service.adapters.machine import cpu_cores, free_memory_bytes, total_memory_bytes
+from qa_service.adapters.machine import cpu_cores, free_memory_bytes, own_memory_bytes, total_memory_bytes
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -60,3 +60,13 @@ def test_total_memory(tmp_path: Path) -> None:
 def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
     assert free_memory_bytes(cgroup=tmp_path, meminfo=tmp_path / "none") is None
     assert (free_memory_bytes() or 0) > 0
+
+
+def test_memory_of_this_process(tmp_path: Path) -> None:
+    before = own_memory_bytes()
+    held = bytearray(os.urandom(64 * 1024**2))
+    after = own_memory_bytes()
+    assert before is not None
+    assert after is not None
+    assert after - before > len(held) * 0.9
+    assert own_memory_bytes(statm=tmp_path / "none") is None
