@@ -7,9 +7,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance
+from qa_service.domain.conversation import Conversation, SpeakerRole, Utterance, Word
 from qa_service.domain.hearing import Hearing, Stretch, heard
 from qa_service.domain.text import is_han
 from qa_service.domain.timeline import TimeSpan, hull, union
@@ -24,16 +24,6 @@ TURN_END = "\n"
 """Stands between turns in the text of the whole call: no phrase contains it."""
 
 
-class Unit(NamedTuple):
-    """A syllable or a Latin word of a turn: folded characters ``[start, end)``, how they sound, how sure that
-    is."""
-
-    sound: str
-    start: int
-    end: int
-    confidence: float
-
-
 class TurnText:
     """The folded text of one turn, joined over its utterances so that a pause does not split a phrase.
 
@@ -45,8 +35,6 @@ class TurnText:
         self.role = role
         self.at = at
         """Where it begins in the text of the whole call."""
-        self.units: tuple[Unit, ...] | None = None
-        """Kept for ``rules.nearly``, which finds them."""
         self._utterances = utterances
         self._starts: list[int] = []
         texts: list[str] = []
@@ -79,6 +67,8 @@ class TurnText:
     def confidences(self) -> tuple[float, ...]:
         """Of the word behind each character, 1 for a space between utterances."""
         heard = self._heard
+        if heard.told:
+            return tuple(heard.confidences)
         told = zip(heard.confidences, heard.utterances, strict=True)
         return tuple([known if by else self._confidence(i) for i, (known, by) in enumerate(told)])
 
@@ -187,45 +177,49 @@ class TurnText:
         return text[start:end].strip(" ,，、")
 
 
-_Character = tuple[float, float, float, tuple[int, ...]]
-"""Start, end and confidence of the word behind it, and its utterance."""
-
-_UNTOLD: _Character = (0.0, 0.0, 1.0, ())
-
-
 class _Characters:
-    """The characters of a turn, so prepared that a call's hundreds of hits are told by a few look-ups.
+    """The characters of a turn, so prepared that a call's hundreds of hits are told by a few look-ups: start, end
+    and confidence of the word behind each, and its utterance.
 
     ``utterances`` is empty where ``Utterance.heard_at`` has to be asked.
     """
 
-    __slots__ = ("begins", "confidences", "ends", "utterances")
+    __slots__ = ("begins", "confidences", "ends", "told", "utterances")
 
     def __init__(self, utterances: Sequence[Utterance], starts: Sequence[int]) -> None:
-        characters: list[_Character] = []
+        self.begins: list[float] = []
+        self.ends: list[float] = []
+        self.confidences: list[float] = []
+        self.utterances: list[tuple[int, ...]] = []
+        self.told = True
+        """Whether all are."""
         for utterance, start in zip(utterances, starts, strict=True):
-            characters += [_UNTOLD] * (start - len(characters))
-            characters += _characters(utterance)
-        self.begins = [begin for begin, _, _, _ in characters]
-        self.ends = [end for _, end, _, _ in characters]
-        self.confidences = [confidence for _, _, confidence, _ in characters]
-        self.utterances = [utterance for _, _, _, utterance in characters]
+            if start > len(self.utterances):
+                self._untold(start - len(self.utterances))
+            self._add(utterance)
 
+    def _add(self, utterance: Utterance) -> None:
+        """Untold, where not every word that was said has a character, or a character has no word that was."""
+        offsets, words, word_offsets = utterance.overlay.offsets, utterance.words, utterance.word_offsets
+        behind: list[Word] | list[Utterance] = [utterance] * len(offsets)
+        if words:
+            numbers = [max(0, bisect_right(word_offsets, offset) - 1) for offset in offsets]
+            said = {n for n, word in enumerate(words) if word.text.isalnum() or any(map(str.isalnum, word.text))}
+            if said != set(numbers):
+                self._untold(len(offsets))
+                return
+            behind = [words[n] for n in numbers]
+        self.begins += [one.start for one in behind]
+        self.ends += [one.end for one in behind]
+        self.confidences += [one.confidence for one in behind]
+        self.utterances += [(utterance.index,)] * len(offsets)
 
-def _characters(utterance: Utterance) -> list[_Character]:
-    """The folded characters of an utterance.
-
-    Untold, where not every word that was said has a character, or a character has no word that was.
-    """
-    own = (utterance.index,)
-    offsets, words = utterance.overlay.offsets, utterance.words
-    if not words:
-        return [(utterance.start, utterance.end, utterance.confidence, own)] * len(offsets)
-    behind = [max(0, bisect_right(utterance.word_offsets, offset) - 1) for offset in offsets]
-    said = {n for n, word in enumerate(words) if word.text.isalnum() or any(map(str.isalnum, word.text))}
-    if said != set(behind):
-        return [_UNTOLD] * len(offsets)
-    return [(words[n].start, words[n].end, words[n].confidence, own) for n in behind]
+    def _untold(self, count: int) -> None:
+        self.begins += [0.0] * count
+        self.ends += [0.0] * count
+        self.confidences += [1.0] * count
+        self.utterances += [()] * count
+        self.told = False
 
 
 _CLAUSE_ENDS = frozenset(",，.。!！?？;；、 …")

@@ -16,7 +16,7 @@ from itertools import chain
 from qa_service.domain.conversation import Turn
 from qa_service.domain.text import fold, is_han
 from qa_service.pinyin import sound_key, syllables
-from rules.index import DIGIT_SOUNDS, DIGITS, CallIndex, TurnText, Unit
+from rules.index import DIGIT_SOUNDS, DIGITS, CallIndex, TurnText
 from rules.matching import PLACEHOLDER
 
 _WRITTEN_SHORT = {"iu": "ou", "ui": "ei", "un": "en"}
@@ -29,6 +29,32 @@ _DIGIT = "#"
 _DIGITS = frozenset(map(sound_key, DIGIT_SOUNDS)) | set(DIGITS)
 
 
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The syllables and Latin words of a text, in order: how each sounds, its folded characters ``[start, end)``,
+    and how sure that is."""
+
+    sounds: Sequence[str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    confidences: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Misheard:
+    """A turn with words in doubt.
+
+    ``runs``: which units ``[first, last)`` are. ``traces``: ``Sought`` that has none of them holds no phrase that
+    may have been said there. Few have any.
+    """
+
+    text: TurnText
+    turn: Turn
+    units: Units
+    runs: Sequence[tuple[int, int]]
+    traces: frozenset[str]
+
+
 class Sought:
     """Phrases to look for, by each of their sounds and finals: few places share even one with a phrase."""
 
@@ -36,73 +62,66 @@ class Sought:
         self.phrases = [(phrase, sounds) for phrase in phrases if (sounds := _sounds(phrase))]
         self.traces = frozenset(trace for _, sounds in self.phrases for trace in _traces_of_phrase(sounds))
         self._shortest = min((len(sounds) for _, sounds in self.phrases), default=0)
-        self._by_sound: dict[str, list[tuple[int, int]]] = {}
-        self._by_final: dict[str, list[tuple[int, int]]] = {}
+        self._by_sound: dict[str, list[tuple[int, int, int]]] = {}
+        """Phrases with their units before each that sounds so, and from it on."""
+        self._by_final: dict[str, list[tuple[int, int, int]]] = {}
         for number, (_, sounds) in enumerate(self.phrases):
-            for place, sound in enumerate(sounds):
+            for before, sound in enumerate(sounds):
+                entry = number, before, len(sounds) - before
                 for heard in _DIGITS if sound == _DIGIT else (sound,):
-                    self._by_sound.setdefault(heard, []).append((number, place))
+                    self._by_sound.setdefault(heard, []).append(entry)
                 if final := _final(sound):
-                    self._by_final.setdefault(final, []).append((number, place))
+                    self._by_final.setdefault(final, []).append(entry)
 
-    def places(self, units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
-        """``(first unit, phrase)``: wherever one may stand that contains a unit below ``alike``.
+    def places(self, place: Misheard) -> Iterator[tuple[int, int]]:
+        """``(first unit, phrase)``: wherever one may stand that contains a unit in doubt.
 
         What is sure on either side of units in doubt has to agree, or else the phrase lies between.
         """
-        for first, last in _in_doubt(units, alike):
-            for number, place in self._by_sound.get(units[first - 1].sound, ()) if first else ():
-                if place + 1 < len(self.phrases[number][1]):
-                    yield first - 1 - place, number
-            for number, place in self._by_sound.get(units[last].sound, ()) if last < len(units) else ():
-                if 1 <= place <= last - first:
-                    yield last - place, number
+        heard, by_sound = place.units.sounds, self._by_sound
+        count = len(heard)
+        for first, last in place.runs:
+            for number, before, after in by_sound.get(heard[first - 1], ()) if first else ():
+                if 1 < after <= count - first + 1 and before < first:
+                    yield first - 1 - before, number
+            for number, before, after in by_sound.get(heard[last], ()) if last < count else ():
+                if 1 <= before <= last - first and after <= count - last:
+                    yield last - before, number
             for index in range(first, last) if last - first >= self._shortest else ():
-                near = (
-                    self._by_sound.get(units[index].sound, ()),
-                    self._by_final.get(_final(units[index].sound), ()),
-                )
-                for number, place in chain(*near):
-                    if first <= index - place and index - place + len(self.phrases[number][1]) <= last:
-                        yield index - place, number
+                near = by_sound.get(heard[index], ()), self._by_final.get(_final(heard[index]), ())
+                for number, before, after in chain(*near):
+                    if before <= index - first and after <= last - index:
+                        yield index - before, number
 
 
-def _in_doubt(units: Sequence[Unit], alike: float) -> Iterator[tuple[int, int]]:
+def _in_doubt(confidences: Sequence[float], alike: float) -> Sequence[tuple[int, int]]:
     """Runs ``[first, last)`` of units below ``alike``."""
-    first = None
-    for index, unit in enumerate(units):
-        if unit.confidence < alike:
-            first = index if first is None else first
-        elif first is not None:
-            yield first, index
-            first = None
-    if first is not None:
-        yield first, len(units)
-
-
-@dataclass(frozen=True, slots=True)
-class Misheard:
-    """A turn with words in doubt.
-
-    ``traces``: ``Sought`` that has none of them holds no phrase that may have been said there. Few have any.
-    """
-
-    text: TurnText
-    turn: Turn
-    traces: frozenset[str]
+    runs: list[tuple[int, int]] = []
+    for index, confidence in enumerate(confidences):
+        if confidence < alike:
+            if runs and runs[-1][1] == index:
+                runs[-1] = runs[-1][0], index + 1
+            else:
+                runs.append((index, index + 1))
+    return runs
 
 
 def misheard(index: CallIndex, *, doubt: float, alike: float) -> tuple[Misheard, ...]:
     """The turns in which anything may have been misheard, found once."""
     key = doubt, alike
     if key not in index.misheard:
-        index.misheard[key] = tuple(
-            Misheard(text, turn, frozenset(_traces_in_doubt(units_of(text), doubt, alike)))
-            for text, turn in zip(index.turns, index.conversation.turns, strict=True)
-            if text.weakest < alike
-        )
+        index.misheard[key] = tuple(_misheard(index, doubt, alike))
     found: tuple[Misheard, ...] = index.misheard[key]
     return found
+
+
+def _misheard(index: CallIndex, doubt: float, alike: float) -> Iterator[Misheard]:
+    for text, turn in zip(index.turns, index.conversation.turns, strict=True):
+        if text.weakest < alike:
+            units = units_of(text.text, text.syllables, text.confidences)
+            runs = _in_doubt(units.confidences, alike)
+            traces = frozenset(_traces_in_doubt(units, runs, max(doubt, alike)))
+            yield Misheard(text, turn, units, runs, traces)
 
 
 def may_be_said(sought: Sought, place: Misheard, *, doubt: float, alike: float) -> Iterator[tuple[str, int, int]]:
@@ -110,16 +129,15 @@ def may_be_said(sought: Sought, place: Misheard, *, doubt: float, alike: float) 
 
     A word of a confidence below ``alike`` may have been another that sounds alike, below ``doubt`` any other.
     """
-    units = units_of(place.text)
-    found = []
-    for first, number in set(sought.places(units, alike)):
-        sounds = sought.phrases[number][1]
-        last = first + len(sounds)
-        if first >= 0 and last <= len(units) and _agree(units[first:last], sounds, doubt, alike):
-            found.append((first, number))
+    units, phrases = place.units, sought.phrases
+    found = [
+        (first, number)
+        for first, number in set(sought.places(place))
+        if _agree(units, first, phrases[number][1], doubt, alike)
+    ]
     for first, number in sorted(found):
-        phrase, sounds = sought.phrases[number]
-        yield phrase, units[first].start, units[first + len(sounds) - 1].end
+        phrase, sounds = phrases[number]
+        yield phrase, units.starts[first], units.ends[first + len(sounds) - 1]
 
 
 # A trace is what a phrase and a place have in common where the one may have been said at the other. Most words in
@@ -145,46 +163,47 @@ def _traces_of_phrase(sounds: Sequence[str]) -> Iterator[str]:
             yield f"{size}~{final}"
 
 
-def _traces_in_doubt(units: Sequence[Unit], doubt: float, alike: float) -> Iterator[str]:
-    sure = max(doubt, alike)
-    for first, last in _in_doubt(units, alike):
-        before = _names(units[first - 1]) if first else ()
-        after = _names(units[last]) if last < len(units) else ()
-        beside = (*units[max(0, first - 1) : first], *units[last : last + 1])
-        if last - first == 1 and all(unit.confidence >= sure for unit in beside):
-            yield from (f"{sound}_$" for sound in before)
-            yield from (f"^_{sound}" for sound in after)
-            yield from (f"{one}_{other}" for one in before for other in after)
+def _traces_in_doubt(units: Units, runs: Iterable[tuple[int, int]], sure: float) -> Iterator[str]:
+    """``sure``: from which confidence on a word beside the run was heard right."""
+    sounds, confidences = units.sounds, units.confidences
+    for first, last in runs:
+        before = _names(sounds[first - 1]) if first else ()
+        after = _names(sounds[last]) if last < len(sounds) else ()
+        beside = (*confidences[max(0, first - 1) : first], *confidences[last : last + 1])
+        if last - first == 1 and (not beside or min(beside) >= sure):
+            for sound in before:
+                yield f"{sound}_$"
+                for other in after:
+                    yield f"{sound}_{other}"
+            for sound in after:
+                yield f"^_{sound}"
             continue
-        yield from (f"{sound}__" for sound in before)
-        yield from (f"__{sound}" for sound in after)
+        for sound in before:
+            yield f"{sound}__"
+        for sound in after:
+            yield f"__{sound}"
         for size in range(2, min(last - first, _SEVERAL) + 1):
-            for unit in units[first:last]:
-                yield from (f"{size}{sound}" for sound in _names(unit))
-                yield f"{size}~{_final(unit.sound)}"
+            for sound in sounds[first:last]:
+                yield from (f"{size}{name}" for name in _names(sound))
+                yield f"{size}~{_final(sound)}"
 
 
-def _names(unit: Unit) -> tuple[str, ...]:
-    """Its sound, as phrases write it."""
-    return (unit.sound, _DIGIT) if unit.sound in _DIGITS else (unit.sound,)
+def _names(sound: str) -> tuple[str, ...]:
+    """A unit's sound, as phrases write it."""
+    return (sound, _DIGIT) if sound in _DIGITS else (sound,)
 
 
-def units_of(text: TurnText) -> Sequence[Unit]:
-    """The turn's units, found once."""
-    if text.units is None:
-        text.units = tuple(_units(text.text, text.syllables, text.confidences))
-    return text.units
-
-
-def _agree(units: Sequence[Unit], sounds: Sequence[str], doubt: float, alike: float) -> bool:
-    """Whether nothing surely heard contradicts the phrase and half of it was heard; a rhyme is half heard."""
+def _agree(units: Units, first: int, sounds: Sequence[str], doubt: float, alike: float) -> bool:
+    """Whether nothing surely heard from unit ``first`` on contradicts the phrase and half of it was heard; a rhyme
+    is half heard."""
+    said, confidences = units.sounds, units.confidences
     found = 0.0
-    for unit, sound in zip(units, sounds, strict=True):
-        if unit.sound == sound or (sound == _DIGIT and unit.sound in _DIGITS):
+    for at, sound in enumerate(sounds, first):
+        if said[at] == sound or (sound == _DIGIT and said[at] in _DIGITS):
             found += 1
-        elif unit.confidence < alike and rhyme(unit.sound, sound):
+        elif confidences[at] < alike and rhyme(said[at], sound):
             found += 0.5
-        elif unit.confidence >= doubt:
+        elif confidences[at] >= doubt:
             return False
     return found >= len(sounds) / 2
 
@@ -219,16 +238,17 @@ def _sounds(phrase: str) -> tuple[str, ...]:
     sounds: list[str] = []
     for literal, kind in zip(pieces[::4], [*pieces[1::4], ""], strict=True):
         text = fold(literal).text
-        sounds.extend(unit.sound for unit in _units(text, syllables(text), (1.0,) * len(text)))
+        sounds.extend(units_of(text, syllables(text), (1.0,) * len(text)).sounds)
         if kind == "digits":
             sounds.append(_DIGIT)
     return tuple(sounds) if len(sounds) > 1 else ()
 
 
-def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -> Iterator[Unit]:
+def units_of(text: str, sounds: Sequence[str], confidences: Sequence[float]) -> Units:
+    """The units of folded ``text``; ``sounds`` and ``confidences`` are of its characters."""
     if _SINGLE.fullmatch(text):  # as most turns are
-        yield from map(Unit, map(sound_key, sounds), range(len(text)), range(1, len(text) + 1), confidences)
-        return
+        return Units(list(map(sound_key, sounds)), range(len(text)), range(1, len(text) + 1), confidences)
+    named, starts, ends = [], [], []
     start = 0
     while start < len(text):
         end = start + 1
@@ -241,5 +261,8 @@ def _units(text: str, sounds: tuple[str, ...], confidences: tuple[float, ...]) -
             while end < len(text) and not (text[end] == " " or is_han(text[end]) or text[end].isdigit()):
                 end += 1
             sound = text[start:end].upper()  # no syllable, even where it is spelled like one
-        yield Unit(sound, start, end, min(confidences[start:end]))
+        named.append(sound)
+        starts.append(start)
+        ends.append(end)
         start = end
+    return Units(named, starts, ends, [min(confidences[a:b]) for a, b in zip(starts, ends, strict=True)])

@@ -155,10 +155,24 @@ def _evenly(pieces: Sequence[tuple[float, float]], length_s: float, share: float
             continue
         first = bisect_right(ends, end - seconds - length_s - _NEAR)
         last = bisect_right(ends, end + length_s + _NEAR)
-        if not all(enough(step - length_s) and enough(step) for step in ends[max(seen, first) : last]):
-            return False
-        seen = max(seen, last)
+        if _least(pieces[first : last + 1], length_s, share) < share + _NEAR:
+            if not all(enough(step - length_s) and enough(step) for step in ends[max(seen, first) : last]):
+                return False
+            seen = max(seen, last)
     return enough(0.0)
+
+
+def _least(pieces: Sequence[tuple[float, float]], length_s: float, share: float) -> float:
+    """What the mean over ``length_s`` is at least: all that is below ``share``, and the worst of the others."""
+    bad_s = right_s = 0.0
+    worst = 1.0
+    for seconds, confidence in pieces:
+        if confidence < share:
+            bad_s += seconds
+            right_s += seconds * confidence
+        elif confidence < worst:
+            worst = confidence
+    return (right_s + worst * (length_s - bad_s)) / length_s if bad_s < length_s else 0.0
 
 
 def _pieces(speech: Sequence[Stretch], found: Sequence[Stretch], window: TimeSpan) -> list[tuple[float, float]]:

@@ -121,19 +121,20 @@ def test_no_place_is_passed_over(heard: list[tuple[str, float]], one: float, oth
     (turn,) = index.turns
     turn.confidences = tuple(c for _, c in heard)
     turn.weakest = min(turn.confidences)
-    units = units_of(turn)
+    units = units_of(turn.text, turn.syllables, turn.confidences)
+    heard_as = list(zip(units.sounds, units.confidences, strict=True))
     expected = set()
     for phrase in SOUGHT:
         for _, sounds in Sought([phrase]).phrases:
-            for first in range(len(units) - len(sounds) + 1):
+            for first in range(len(heard_as) - len(sounds) + 1):
                 told = [
-                    (u.confidence, u.sound == s or (s == "#" and u.sound in _DIGITS), rhyme(u.sound, s))
-                    for u, s in zip(units[first:], sounds, strict=False)
+                    (c, sound == s or (s == "#" and sound in _DIGITS), rhyme(sound, s))
+                    for (sound, c), s in zip(heard_as[first:], sounds, strict=False)
                 ]
                 agrees = [1.0 if same else 0.5 * (rhymes and c < alike) for c, same, rhymes in told]
                 against = any(not found and c >= doubt for found, (c, _, _) in zip(agrees, told, strict=True))
                 if any(c < alike for c, _, _ in told) and not against and 2 * sum(agrees) >= len(sounds):
-                    expected.add((phrase, units[first].start, units[first + len(sounds) - 1].end))
+                    expected.add((phrase, units.starts[first], units.ends[first + len(sounds) - 1]))
     found = [
         place
         for sought in map(Sought, zip(SOUGHT, strict=True))
