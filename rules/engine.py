@@ -33,7 +33,7 @@ class RuleSet:
     def __init__(self, pack: Pack, rules: Sequence[Rule], scorecard: ScorecardModel) -> None:
         self._settings = pack
         self._take(in_order(rules))
-        self._book = PhraseBook(self._phrase_lists())
+        self._book = PhraseBook(self._phrase_lists(), self._by_sound())
         self.pack = pack.pack
         self.language: str = pack.language
         self.scorecard: Scorecard = scorecard.scorecard_of()
@@ -52,7 +52,7 @@ class RuleSet:
         """
         new = copy.copy(self)
         new._take(in_order(rules))
-        new._book = self._book.with_lists(new._phrase_lists())
+        new._book = self._book.with_lists(new._phrase_lists(), new._by_sound())
         return new
 
     def _take(self, rules: tuple[Rule, ...]) -> None:
@@ -63,6 +63,9 @@ class RuleSet:
 
     def _phrase_lists(self) -> Iterator[tuple[str, ...]]:
         return (phrases for rule in self._rules for check in rule.checks() for phrases in check.phrase_lists())
+
+    def _by_sound(self) -> Iterator[tuple[tuple[str, ...], int]]:
+        return (one for rule in self._rules for check in rule.checks() for one in check.by_sound())
 
     def only(self, name: str) -> "RuleSet":
         """The rule ``name`` with all that its result depends on."""

@@ -110,25 +110,34 @@ Raw = tuple[int, int, bool]
 class Hits:
     """What was found in one call, by list of phrases."""
 
-    def __init__(self, index: CallIndex, found: Mapping[int, Sequence[tuple[str, Raw]]]) -> None:
-        """``found``: phrases and places, by the id of their list."""
+    def __init__(
+        self, index: CallIndex, found: Mapping[str, Sequence[Raw]], by_list: Mapping[int, Sequence[str]]
+    ) -> None:
+        """``found``: places by phrase; ``by_list``: the phrases that were found, by the id of their list."""
         self._index = index
         self._found = found
-        self._hits: dict[tuple[int, SpeakerRole | None], tuple[Hit, ...]] = {}
+        self._by_list = by_list
+        self._told: dict[str, list[Hit]] = {}
+        """By phrase: the hits of all lists that have it."""
+        self._hits: dict[tuple[int, SpeakerRole | None], Sequence[Hit]] = {}
         self._joined: dict[tuple[int, SpeakerRole | None], Sequence[Hit]] = {}
 
-    def of(self, phrases: tuple[str, ...], role: SpeakerRole | None = None) -> tuple[Hit, ...]:
+    def of(self, phrases: tuple[str, ...], role: SpeakerRole | None = None) -> Sequence[Hit]:
         """Hits of the phrases of one of the book's lists, by ``role`` (None: by anybody), in order of time.
 
         Raises KeyError: the book was not compiled with this list.
         """
-        found = self._found[id(phrases)]
+        found = self._by_list[id(phrases)]
         if not found:
             return ()
         key = (id(phrases), role)
         hits = self._hits.get(key)
         if hits is None:
-            hits = self._hits[key] = self._in_order(found, role)
+            hits = [hit for phrase in found for hit in self._of_phrase(phrase)]
+            if role is not None:
+                hits = [hit for hit in hits if hit.text.role is role]
+            hits.sort(key=_IN_TIME)
+            self._hits[key] = hits
         return hits
 
     def within(self, phrases: tuple[str, ...], role: SpeakerRole | None, window: TimeSpan) -> Sequence[Hit]:
@@ -145,15 +154,15 @@ class Hits:
             self._joined[key] = joined(hits)
         return self._joined[key]
 
-    def _in_order(self, found: Sequence[tuple[str, Raw]], role: SpeakerRole | None) -> tuple[Hit, ...]:
-        turn_of = self._index.turn_of
-        hits = []
-        for phrase, (start, end, spelled) in found:
-            turn = turn_of[start]
-            if role is None or turn.role is role:
-                hits.append(hit_of(phrase, turn, start - turn.at, end - turn.at, spelled=spelled))
-        hits.sort(key=_IN_TIME)
-        return tuple(hits)
+    def _of_phrase(self, phrase: str) -> list[Hit]:
+        if phrase not in self._told:
+            turn_of = self._index.turn_of
+            self._told[phrase] = [
+                hit_of(phrase, turn, start - turn.at, end - turn.at, spelled=spelled)
+                for start, end, spelled in self._found[phrase]
+                for turn in (turn_of[start],)
+            ]
+        return self._told[phrase]
 
 
 _IN_TEXT = attrgetter("at")

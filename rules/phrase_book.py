@@ -5,11 +5,12 @@ one over how it sounds; a phrase with placeholders is looked for only where its 
 that grows with the text alone: neither the number of phrases nor a hostile one makes evaluation slow.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 import ahocorasick_rs
 import re2
@@ -57,9 +58,11 @@ class Literals:
         self.templates[self._number(_longest(literals))].append(template)
 
     @cached_property
-    def parts_of_words(self) -> tuple[bool, ...]:
-        """Whether the literal may be found inside a longer Latin word or number, where it does not count."""
-        return tuple(not (is_han(word[0]) and is_han(word[-1])) for word in self._numbers)
+    def meaning(self) -> tuple[tuple[Sequence[int], Sequence["Template"], bool], ...]:
+        """Of each literal its phrases, its templates, and whether it may be found inside a longer Latin word or
+        number, where it does not count."""
+        parts = [not (is_han(word[0]) and is_han(word[-1])) for word in self._numbers]
+        return tuple(zip(self.phrases, self.templates, parts, strict=True))
 
     @cached_property
     def _automaton(self) -> ahocorasick_rs.AhoCorasick | None:
@@ -167,6 +170,7 @@ class Phrases:
                 self._plain.append((number, folded))
         self.bare = [template for template in self.templates if not template.literals]
         """Templates of nothing but digits."""
+        self._sounding: tuple[frozenset[int], Literals] | None = None
 
     @cached_property
     def written(self) -> Literals:
@@ -179,102 +183,141 @@ class Phrases:
         return literals
 
     @cached_property
-    def sounding(self) -> Literals:
-        literals = Literals()
-        for number, folded in self._plain:
-            if sum(map(is_han, folded)) >= 2:
-                literals.add_phrase(_sound(folded), number)
-        for template in self.templates:
-            if template.has_sound:
-                literals.add_template(template.sounding_literals, template)
-        return literals
+    def sound_lengths(self) -> dict[int, float]:
+        """How many characters each phrase has that can be found by its sound; a template any number."""
+        found: dict[int, float] = {n: len(folded) for n, folded in self._plain if sum(map(is_han, folded)) >= 2}
+        return found | {template.phrase: math.inf for template in self.templates if template.has_sound}
+
+    def sounding(self, wanted: frozenset[int]) -> Literals:
+        """What finds these phrases by their sound, and maybe others."""
+        if self._sounding is None or not wanted <= self._sounding[0]:
+            wanted = wanted.union(*(self._sounding or ())[:1])
+            literals = Literals()
+            for number, folded in self._plain:
+                if number in wanted:
+                    literals.add_phrase(_sound(folded), number)
+            for template in self.templates:
+                if template.phrase in wanted:
+                    literals.add_template(template.sounding_literals, template)
+            self._sounding = wanted, literals
+        return self._sounding[1]
 
 
 _Found = dict[int, list[Raw]]
 """Places by phrase."""
 
+_NO_PHRASES: Final[tuple[str, ...]] = ()
+
 
 class PhraseBook:
     """All lists of phrases of a rule set, and what finds them in a call."""
 
-    def __init__(self, lists: Iterable[tuple[str, ...]], phrases: Phrases | None = None) -> None:
+    def __init__(
+        self,
+        lists: Iterable[tuple[str, ...]],
+        by_sound: Iterable[tuple[tuple[str, ...], int]] | None = None,
+        *,
+        phrases: Phrases | None = None,
+    ) -> None:
         """The lists themselves are kept: ``Hits.of`` is asked with the same objects.
 
-        ``phrases``: those of another book, which have all that are in the lists. Raises KeyError: they have not.
+        ``by_sound``: those whose phrases count where they only sound so, and of how many characters at least;
+        None: all of any length. Others may be found so, too. ``phrases``: those of another book, which have all
+        that are in the lists. Raises KeyError: they have not.
         """
         self._lists = {id(one): one for one in lists}
         self._phrases = phrases or Phrases(phrase for one in self._lists.values() for phrase in one)
+        numbers, lengths = self._phrases.numbers, self._phrases.sound_lengths
         self._owners: dict[int, list[int]] = {}
         """The lists that each phrase is in."""
         for key, one in self._lists.items():
             for phrase in dict.fromkeys(one):
-                self._owners.setdefault(self._phrases.numbers[phrase], []).append(key)
+                self._owners.setdefault(numbers[phrase], []).append(key)
+        least = {id(one): 1 for one in self._lists.values()} if by_sound is None else {}
+        for one, characters in by_sound or ():
+            least[id(one)] = min(characters, least.get(id(one), characters))
+        self._by_sound = frozenset(
+            number
+            for key, characters in least.items()
+            for number in map(numbers.__getitem__, self._lists[key])
+            if lengths.get(number, 0) >= characters
+        )
 
-    def with_lists(self, lists: Iterable[tuple[str, ...]]) -> "PhraseBook":
+    def with_lists(
+        self, lists: Iterable[tuple[str, ...]], by_sound: Iterable[tuple[tuple[str, ...], int]]
+    ) -> "PhraseBook":
         """The same book for other lists of its own phrases. Raises KeyError for a phrase that it does not have."""
-        return PhraseBook(lists, self._phrases)
+        return PhraseBook(lists, by_sound, phrases=self._phrases)
 
     def search(self, index: CallIndex) -> Hits:
         """Hits of every phrase. A place found by spelling is not reported by sound again."""
         found: _Found = {}
         self._add_written(index, found)
         self._add_sounding(index, found)
-        by_list: dict[int, list[tuple[str, Raw]]] = {key: [] for key in self._lists}
-        owners, texts = self._owners, self._phrases.texts
+        by_list = dict.fromkeys(self._lists, _NO_PHRASES)
+        texts, lists = self._phrases.texts, self._owners
+        named = {}
         for phrase, places in found.items():
-            named = [(texts[phrase], place) for place in places]
-            for owner in owners.get(phrase, ()):
-                by_list[owner] += named
-        return Hits(index, by_list)
+            name = texts[phrase]
+            named[name] = places
+            for one in lists.get(phrase, ()):
+                by_list[one] = (*by_list[one], name)
+        return Hits(index, named, by_list)
 
     def _add_written(self, index: CallIndex, found: _Found) -> None:
         literals, text, turn_of = self._phrases.written, index.text, index.turn_of
-        phrases, templates, parts = literals.phrases, literals.templates, literals.parts_of_words
-        betrayed: dict[tuple[int, int], TurnText] = {}
+        meaning = literals.meaning
+        betrayed: dict[tuple[int, int], tuple[TurnText, Sequence[Template]]] = {}
         for literal, start, end in literals.search(text):
-            if templates[literal]:
+            phrases, templates, part = meaning[literal]
+            if templates:
                 turn = turn_of[start]
-                betrayed[turn.index, literal] = turn
-            if parts[literal] and not on_word_boundaries(text, start, end, whole_numbers=True):
+                betrayed[turn.index, literal] = turn, templates
+            if part and not on_word_boundaries(text, start, end, whole_numbers=True):
                 continue
-            for phrase in phrases[literal]:
-                found.setdefault(phrase, []).append((start, end, True))
-        candidates = [(turn, templates[literal]) for (_, literal), turn in betrayed.items()]
+            for phrase in phrases:
+                if phrase in found:
+                    found[phrase].append((start, end, True))
+                else:
+                    found[phrase] = [(start, end, True)]
+        candidates = list(betrayed.values())
         if self._phrases.bare:
             candidates += [(turn, self._phrases.bare) for turn in index.turns if turn.longest_number]
-        for turn, several in candidates:
-            for template in several:
-                if template.digits > turn.longest_number:
-                    continue
-                for start, end in _places(template.others, template.spelled, turn.text):
-                    found.setdefault(template.phrase, []).append((turn.at + start, turn.at + end, True))
+        for turn, templates in candidates:
+            digits = turn.longest_number
+            for template in templates:
+                if template.digits <= digits and _has(turn.text, template.others):
+                    for start, end in _places(template.spelled, turn.text):
+                        found.setdefault(template.phrase, []).append((turn.at + start, turn.at + end, True))
 
     def _add_sounding(self, index: CallIndex, found: _Found) -> None:
-        literals, turn_of = self._phrases.sounding, index.turn_of
-        phrases, templates = literals.phrases, literals.templates
-        betrayed: dict[tuple[int, int], TurnText] = {}
+        literals, turn_of = self._phrases.sounding(self._by_sound), index.turn_of
+        meaning = literals.meaning
+        betrayed: dict[tuple[int, int], tuple[TurnText, Sequence[Template]]] = {}
         for literal, start, end in literals.search(index.sounds):
-            if templates[literal]:
+            phrases, templates, _ = meaning[literal]
+            if templates:
                 turn = turn_of[start]
-                betrayed[turn.index, literal] = turn
-            for phrase in phrases[literal]:
-                if phrase not in found:
+                betrayed[turn.index, literal] = turn, templates
+            for phrase in phrases:
+                places = found.get(phrase)
+                if places is None:
                     found[phrase] = [(start, end, False)]
-                elif (start, end, True) not in found[phrase]:  # else most are
-                    _add_beside(found[phrase], start, end)
-        for (_, literal), turn in betrayed.items():
-            for template in templates[literal]:
-                if template.digits > turn.longest_sounding_number:
-                    continue
-                for start, end in _places(template.others_by_sound, template.sounded, turn.sounds):
-                    _add_beside(found.setdefault(template.phrase, []), turn.at + start, turn.at + end)
+                elif (start, end, True) not in places:  # else most are
+                    _add_beside(places, start, end)
+        for turn, templates in betrayed.values():
+            digits = turn.longest_sounding_number
+            for template in templates:
+                if template.digits <= digits and _has(turn.sounds, template.others_by_sound):
+                    for start, end in _places(template.sounded, turn.sounds):
+                        _add_beside(found.setdefault(template.phrase, []), turn.at + start, turn.at + end)
 
 
-def _places(literals: tuple[str, ...], program: Pattern, text: str) -> list[tuple[int, int]]:
-    """Where the program finds anything, which has all the literals."""
-    for literal in literals:
-        if literal not in text:
-            return []
+def _has(text: str, literals: tuple[str, ...]) -> bool:
+    return not literals or all(literal in text for literal in literals)
+
+
+def _places(program: Pattern, text: str) -> list[tuple[int, int]]:
     return [match.span() for match in program.finditer(text) if match.end() > match.start()]
 
 

@@ -54,6 +54,10 @@ class Check(BaseModel):
         """Lists of phrases that this check, or one inside it, looks for."""
         return (phrases for check in self.inside() for phrases in check.phrase_lists())
 
+    def by_sound(self) -> Iterable[tuple[tuple[str, ...], int]]:
+        """Those of its lists whose phrases count where they only sound so, and of how many characters at least."""
+        return (one for check in self.inside() for one in check.by_sound())
+
     def rules(self) -> Iterable[str]:
         """Ids of rules whose outcome this check, or one inside it, reads."""
         return (rule for check in self.inside() for rule in check.rules())

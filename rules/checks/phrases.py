@@ -132,6 +132,12 @@ class PhraseCheck(SpokenCheck):
         yield from super().phrase_lists()
         yield from chain.from_iterable(lexicon.lists() for lexicon in self.lexicons)
 
+    def by_sound(self) -> Iterable[tuple[tuple[str, ...], int]]:
+        yield from super().by_sound()
+        for lexicon in self.lexicons:
+            if (self.homophones or lexicon.homophones) != "off":
+                yield lexicon.phrases, lexicon.min_sound_characters
+
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
         return self._once_each(self._told(context, window))

@@ -55,6 +55,25 @@ def test_what_one_phrase_after_another_finds(turns: list[tuple[str, str]], wante
         assert sorted(found) == sorted(plainly(one[0], index.turns))
 
 
+def found_in(book: PhraseBook, text: str, phrases: tuple[str, ...]) -> list[tuple[str, bool]]:
+    index = CallIndex(dialogue(f"agent 0-9: {text}", language="zh"))
+    return [(hit.phrase, hit.spelled) for hit in book.search(index).of(phrases)]
+
+
+def test_only_what_counts_by_its_sound_is_looked_for_by_it() -> None:
+    some, others = ("工号", "为您服务"), ("再见",)
+    text = "公号，为您服物，在见，工号"
+    assert found_in(PhraseBook([some, others]), text, some) == [
+        ("工号", False),
+        ("为您服务", False),
+        ("工号", True),
+    ]
+    book = PhraseBook([some, others], [(some, 3)])
+    assert found_in(book, text, some) == [("为您服务", False), ("工号", True)]
+    assert found_in(book, text, others) == []
+    assert found_in(book.with_lists([some, others], [(some, 3), (others, 2)]), text, others) == [("再见", False)]
+
+
 def plainly(phrase: str, turns: tuple[TurnText, ...]) -> list[Place]:
     """Each place of the phrase, by spelling; then those by sound that lie beside all of these."""
     pieces = PLACEHOLDER.split(phrase)
