@@ -154,12 +154,22 @@ def _harmless(observer: Observer) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class RunsUnderWay:
+    """Batch runs of one kind that have not ended. ``oldest_age_s``: since the oldest was asked for."""
+
+    kind: str
+    count: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """The open jobs at one moment.
+    """The open jobs, and the batch runs they belong to, at one moment.
 
     ``due`` may be claimed now, ``later`` wait after passing trouble, ``held`` are worked on by ``workers``
     processes, ``expired`` were left by one that is gone, ``suspected`` (of all these) had a worker die over them.
-    ``oldest_due_age_s``: since the oldest due job could have been claimed; 0 without any.
+    ``oldest_due_age_s``: since the oldest due job could have been claimed; 0 without any. ``night_age_s``: since
+    the last nightly run began; None: there was none.
     """
 
     due: int
@@ -169,3 +179,5 @@ class QueueDepth:
     suspected: int
     workers: int
     oldest_due_age_s: float
+    runs: tuple[RunsUnderWay, ...] = ()
+    night_age_s: float | None = None

@@ -140,6 +140,16 @@ class QueueGauges(Collector):
         yield _gauge(
             "qa_queue_oldest_due_age_seconds", "How long the oldest due job has waited.", seen.oldest_due_age_s
         )
+        runs = GaugeMetricFamily("qa_batch_runs", "Batch runs that have not ended.", labels=["kind"])
+        ages = GaugeMetricFamily(
+            "qa_batch_run_age_seconds", "Since the oldest of them was asked for.", labels=["kind"]
+        )
+        for run in seen.runs:
+            runs.add_metric([run.kind], run.count)
+            ages.add_metric([run.kind], run.oldest_age_s)
+        yield from (runs, ages)
+        if seen.night_age_s is not None:
+            yield _gauge("qa_night_age_seconds", "Since the last nightly run began.", seen.night_age_s)
 
     def _depth(self) -> QueueDepth | None:
         with self._lock:

@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy import and_, case, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from qa_service.db.rows import OPEN_JOBS, JobRow
-from qa_service.observing import QueueDepth
+from qa_service.db.rows import OPEN_JOBS, UNENDED_RUNS, BatchRunRow, JobRow
+from qa_service.domain.batch_runs import BatchKind
+from qa_service.observing import QueueDepth, RunsUnderWay
 from qa_service.ports import JobState
 
 
@@ -36,4 +37,26 @@ def queue_depth(session: Session, now: datetime) -> QueueDepth:
         suspected=suspected,
         workers=workers,
         oldest_due_age_s=(now - oldest).total_seconds() if oldest else 0.0,
+        runs=_runs(session, now),
+        night_age_s=_night_age_s(session, now),
     )
+
+
+def _runs(session: Session, now: datetime) -> tuple[RunsUnderWay, ...]:
+    rows = session.execute(
+        select(BatchRunRow.kind, func.count(), func.min(BatchRunRow.created_at))
+        .where(text(UNENDED_RUNS))
+        .group_by(BatchRunRow.kind)
+        .order_by(BatchRunRow.kind)
+    )
+    return tuple(
+        RunsUnderWay(kind, count, (now - oldest).total_seconds()) for kind, count, oldest in rows.tuples()
+    )
+
+
+def _night_age_s(session: Session, now: datetime) -> float | None:
+    """One run a night: a table of years is small."""
+    last = session.scalar(
+        select(func.max(BatchRunRow.created_at)).where(BatchRunRow.kind == BatchKind.NIGHTLY.value)
+    )
+    return (now - last).total_seconds() if last else None

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from qa_service.adapters.gpus import GpuMemory
 from qa_service.adapters.metrics import JobMeter, MachineGauges, QueueGauges
-from qa_service.observing import STAGES, Ending, JobReport, Lap, QueueDepth
+from qa_service.domain.batch_runs import BatchKind
+from qa_service.observing import STAGES, Ending, JobReport, Lap, QueueDepth, RunsUnderWay
 from tests.corpus import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -73,7 +74,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[
                 results=(("rule", "met"), ("rule", "not_met"), ("rule", "undetermined")),
             )
         )
-    registry.register(QueueGauges(lambda: QueueDepth(1, 1, 1, 1, 1, 1, 1.0)))
+    runs = tuple(RunsUnderWay(kind.value, 1, 1.0) for kind in BatchKind)
+    registry.register(QueueGauges(lambda: QueueDepth(1, 1, 1, 1, 1, 1, 1.0, runs, 1.0)))
     folder = tmp_path_factory.mktemp("data")
     registry.register(MachineGauges({"data": folder}, gpus=lambda: [GpuMemory("0", 1, 2)]))
     found: dict[str, dict[str, set[str]]] = {}

@@ -2,6 +2,7 @@
 
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from qa_service import __version__
 from qa_service.adapters.gpus import GpuMemory
 from qa_service.adapters.metrics import LOOK_AGAIN_S, LOOK_SHARE, JobMeter, MachineGauges, QueueGauges, served
 from qa_service.errors import ConfigurationError, TransientError
-from qa_service.observing import Ending, JobReport, Lap, QueueDepth
+from qa_service.observing import Ending, JobReport, Lap, QueueDepth, RunsUnderWay
 from tests.brokers import free_port
 
 DEPTH = QueueDepth(due=5, later=1, held=2, expired=3, suspected=4, workers=1, oldest_due_age_s=60.5)
@@ -85,6 +86,14 @@ def test_the_queue_is_told_by_state(registry: CollectorRegistry) -> None:
     assert registry.get_sample_value("qa_queue_workers") == 1
     assert registry.get_sample_value("qa_queue_oldest_due_age_seconds") == 60.5
     assert registry.get_sample_value("qa_queue_up") == 1
+
+
+def test_batch_runs_are_told_by_kind(registry: CollectorRegistry) -> None:
+    runs = (RunsUnderWay("nightly", 1, 36_000.0), RunsUnderWay("requested", 2, 5.0))
+    registry.register(QueueGauges(lambda: replace(DEPTH, runs=runs)))
+    assert registry.get_sample_value("qa_batch_runs", {"kind": "requested"}) == 2
+    assert registry.get_sample_value("qa_batch_run_age_seconds", {"kind": "nightly"}) == 36_000
+    assert registry.get_sample_value("qa_night_age_seconds") is None, "there was no night"
 
 
 class Looking:

@@ -1,8 +1,11 @@
 """The queue's depth, on both databases."""
 
+from dataclasses import replace
+
 from qa_service.db.queue_depth import queue_depth
 from qa_service.db.session import Database, SqlUnitOfWork
-from qa_service.observing import QueueDepth
+from qa_service.domain.batch_runs import BatchKind, BatchState, Selection
+from qa_service.observing import QueueDepth, RunsUnderWay
 from tests.clocks import ManualClock
 from tests.qa_service.db import builders
 
@@ -51,3 +54,20 @@ def test_jobs_that_a_worker_was_lost_over_are_suspected(database: Database, cloc
         unit.jobs.free_dead(lambda _: True)
         unit.commit()
     assert depth(database, clock) == QueueDepth(1, 0, 0, 0, 1, 0, 0.0)
+
+
+def test_batch_runs_are_told_until_they_end(database: Database, clock: ManualClock) -> None:
+    began = clock.now()
+    with database.unit_of_work() as unit:
+        done, _ = unit.batch_runs.add("night 1", BatchKind.NIGHTLY, Selection(clock.now()))
+        unit.batch_runs.save(replace(done, state=BatchState.DONE, ended_at=clock.now()))
+        clock.advance(3600)
+        unit.batch_runs.add("night 2", BatchKind.NIGHTLY, Selection(clock.now()))
+        clock.advance(60)
+        unit.batch_runs.add("asked for", BatchKind.REQUESTED, Selection(clock.now()))
+        unit.batch_runs.add("asked for too", BatchKind.REQUESTED, Selection(clock.now()))
+        unit.commit()
+    clock.advance(5)
+    seen = depth(database, clock)
+    assert seen.runs == (RunsUnderWay("nightly", 1, 65.0), RunsUnderWay("requested", 2, 5.0))
+    assert seen.night_age_s == (clock.now() - began).total_seconds() - 3600
