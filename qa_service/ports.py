@@ -293,8 +293,9 @@ Of a thousand jobs in a night of a hundred killed workers one was hit three time
 """
 
 
-PRIORITY, BATCH_PRIORITY = 0, -10
-"""Of what a person asked for, and of what a batch run queues."""
+PRIORITY, COLLECT_PRIORITY, BATCH_PRIORITY = 0, -5, -10
+"""Of what a person asked for, of what was collected from sources, and of what a batch run queues, and takes back
+when it is cancelled."""
 
 
 class JobState(StrEnum):

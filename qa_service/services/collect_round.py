@@ -15,7 +15,7 @@ from pathlib import Path
 
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import InputError, QAError, TransientError
-from qa_service.ports import BATCH_PRIORITY, Clock, UnitOfWorkFactory
+from qa_service.ports import COLLECT_PRIORITY, Clock, UnitOfWorkFactory
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import ScoreRecordings
 from qa_service.services.keys import stage_key
@@ -233,7 +233,7 @@ class Round:
         changed = now.metadata != received.metadata
         evaluated = not received.new and self._is_evaluated(received)
         if (changed and evaluated) or not (evaluated or self._means.at_night):
-            jobs.enqueue(now.recording, now.metadata, pack=None, priority=BATCH_PRIORITY)
+            jobs.enqueue(now.recording, now.metadata, pack=None, priority=COLLECT_PRIORITY)
         return Outcome.NEW if received.new else Outcome.TOLD if changed else Outcome.KNOWN
 
     def _is_evaluated(self, received: Received) -> bool:

@@ -119,6 +119,21 @@ def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Call
     assert [container.jobs.state(job_id).attempts for job_id in ids] == [1, 1]
 
 
+def test_workers_see_to_batch_runs(container: FakeContainer, start: Callable[..., psutil.Process]) -> None:
+    folder = container.settings.data_dir.parent / "calls"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.wav").write_bytes(f"call {number}".encode())
+        container.ingest.receive(folder / f"{number}.wav", None)
+    run, _ = container.batch_runs.request()
+    start()
+    deadline = time.monotonic() + 60
+    while container.batch_runs.get(run.id).ended_at is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert container.batch_runs.get(run.id).tally.scored == 12
+
+
 def test_one_machine_needs_no_broker(
     container: FakeContainer, broker: Redis, start: Callable[..., psutil.Process]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from qa_service.db.rows import EvaluationRow, JobRow, RecordingRow
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import ConflictError
-from qa_service.ports import BATCH_PRIORITY
+from qa_service.ports import COLLECT_PRIORITY
 from qa_service.services.collect_round import RETELL_S
 from tests.buckets import S3
 from tests.worker.collecting import CollectingContainer, Place, bucket_place, folder_place
@@ -78,7 +78,7 @@ def test_who_asked_for_nothing_waits_for_those_who_did(place: Place, make: Make)
     container.collect()
     with container.database.unit_of_work() as unit:
         (job,) = unit.session.query(JobRow).all()
-        assert -job.rank == BATCH_PRIORITY < 0
+        assert -job.rank == COLLECT_PRIORITY < 0
 
 
 def test_what_is_new_waits_for_the_night_where_there_is_one(place: Place, make: Make) -> None:

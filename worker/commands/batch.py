@@ -5,18 +5,22 @@ import time
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from qa_service.domain.batch_runs import BatchRun
-from qa_service.errors import ConfigurationError
+from qa_service.errors import ConfigurationError, QAError
 from qa_service.services.batch_report import document
+from qa_service.services.collect_round import Outcome
 from qa_service.settings import load_settings
 from worker.batching import follow
 from worker.commands.batch_table import following, runs_table, show_run
+from worker.commands.collect import Notes
 from worker.commands.dates import moments
 from worker.commands.formats import ListFormat
 from worker.container import Container
 from worker.container import pack as load_named_pack
-from worker.render import console
+from worker.render import console, printable
 
 NAMED_FAILURES, LISTED_FAILURES = 20, 1_000
 
@@ -52,10 +56,12 @@ def run(
         load_named_pack(name)  # a faulty pack is found before anything is queued
     if not rescore:
         _ = container.hear.engines  # and so is a missing model
+    notes = console(stderr=True)
+    if not rescore:
+        _collect(container, notes)
     asked, new = container.batch_runs.request(
         since=first, until=last, team=team, pack=pack, force=force, rescore=rescore
     )
-    notes = console(stderr=True)
     began = "begins" if new else "goes on"
     notes.print(f"batch run {asked.id} {began}: {asked.expected} recordings", markup=False, highlight=False)
     if not wait:
@@ -111,6 +117,18 @@ def retry(
     asked, count = container.batch_runs.retry(number, code=code)
     typer.echo(f"{count} recordings are tried again", err=True)
     _tell(container, asked, output)
+
+
+def _collect(container: Container, notes: Console) -> None:
+    """What lies in the sources and is not received yet; one that cannot be reached now keeps nobody waiting."""
+    for source in container.collector.sources:
+        try:
+            taken = container.collector.collect(source, warn=Notes(notes))
+            new = sum(one.outcome is Outcome.NEW for one in taken)
+            notes.print(Text(printable(f"{source.name}: {new} new recordings")), soft_wrap=True)
+        except QAError as error:
+            trouble = printable(f"{source.name}: {error.code}: {error.message}")
+            notes.print(Text(trouble, "yellow"), soft_wrap=True)
 
 
 def _tell(container: Container, one: BatchRun, output: ListFormat) -> None:

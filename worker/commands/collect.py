@@ -40,7 +40,7 @@ def collect(
         counts: Counter[Outcome] = Counter()
         trouble = ""
         try:
-            for collected in container.collector.collect(one, again=again, warn=_Notes(notes)):
+            for collected in container.collector.collect(one, again=again, warn=Notes(notes)):
                 counts[collected.outcome] += 1
                 _tell(notes, collected, counts, output)
         except QAError as error:
@@ -66,7 +66,7 @@ def _chosen(sources: tuple[Source, ...], names: list[str] | None) -> list[Source
     return [by_name[name] for name in dict.fromkeys(wanted)]
 
 
-class _Notes:
+class Notes:
     """Prints each warning once."""
 
     def __init__(self, notes: Console) -> None:
