@@ -155,15 +155,22 @@ class SourceRepository(Protocol):
         self, source: str, owner: str, *, lease_s: float, every_s: float, is_dead: Callable[[str], bool]
     ) -> bool:
         """Become the one who collects from ``source``; False: another does, or a round ended less than ``every_s``
-        ago."""
+        ago (0: whenever it ended)."""
         ...
 
     def keep(self, source: str, owner: str, *, lease_s: float) -> None:
         """Raises ConflictError ``lease_lost`` when another collects by now."""
         ...
 
-    def give_back(self, source: str, owner: str, *, finished: bool, error: str | None) -> None:
-        """``finished``: a round came to its end, well or with ``error``, the code of what ended it."""
+    def give_back(
+        self, source: str, owner: str, *, finished: bool, error: str | None, rest_s: float = 0.0
+    ) -> None:
+        """``finished``: a round came to its end, well or with ``error``, the code of what ended it; the time to
+        the next one begins ``rest_s`` later."""
+        ...
+
+    def unchanged(self, source: str, files: Collection[Listed], states: Collection[SeenState]) -> Collection[str]:
+        """Keys of the files that are remembered with this size and stamp, in one of these states."""
         ...
 
     def seen(self, source: str, keys: Collection[str]) -> Mapping[str, Seen]: ...

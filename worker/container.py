@@ -33,7 +33,7 @@ from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
 from qa_service.services.batch_runs import BatchRuns, Nightly, Room
 from qa_service.services.collect import Collector
-from qa_service.services.collect_round import Means
+from qa_service.services.collecting import Means
 from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.fitness import ALWAYS_FIT, Fitness, recordings_are_here
@@ -220,6 +220,7 @@ class Container:
         sources = [source_of(name) for name in settings.sources]
         means = Means(
             units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
             ingest=self.ingest,
             jobs=self.jobs,
             clock=self.clock,

@@ -393,7 +393,10 @@ class BatchRunJobRow(Row):
 
 
 class SourceRow(Row):
-    """A folder or bucket that recordings are collected from. Who holds the lease collects."""
+    """A folder or bucket that recordings are collected from. Who holds the lease collects.
+
+    ``checked_at``: from when the time to the next round counts.
+    """
 
     __tablename__ = "sources"
 

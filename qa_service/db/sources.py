@@ -16,7 +16,7 @@ from qa_service.db.inserting import insert_or_get, storable
 from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, SourceFileRow, SourceRow
 from qa_service.errors import ConflictError
 from qa_service.ports import Clock
-from qa_service.source_ports import Seen, SeenState
+from qa_service.source_ports import Listed, Seen, SeenState
 
 _ROWS_AT_ONCE = 500  # of a dozen parameters each; SQLite takes 32,766
 
@@ -44,15 +44,13 @@ class SqlSourceRepository:
         free = [SourceRow.lease_owner.is_(None), SourceRow.lease_expires_at <= now]
         if row.lease_owner and (row.lease_owner == owner or is_dead(row.lease_owner)):
             free.append(SourceRow.lease_owner == row.lease_owner)
+        rested = now - timedelta(seconds=every_s)
         taken = self._session.execute(
             update(SourceRow)
             .where(
                 SourceRow.id == row.id,
                 or_(*free),
-                or_(
-                    SourceRow.checked_at.is_(None),
-                    SourceRow.checked_at <= now - timedelta(seconds=every_s),
-                ),
+                *([or_(SourceRow.checked_at.is_(None), SourceRow.checked_at <= rested)] if every_s else ()),
             )
             .values(lease_owner=owner, lease_expires_at=now + timedelta(seconds=lease_s))
             .returning(SourceRow.id)
@@ -63,10 +61,30 @@ class SqlSourceRepository:
     def keep(self, source: str, owner: str, *, lease_s: float) -> None:
         self._change(source, owner, lease_expires_at=self._clock.now() + timedelta(seconds=lease_s))
 
-    def give_back(self, source: str, owner: str, *, finished: bool, error: str | None) -> None:
+    def give_back(
+        self, source: str, owner: str, *, finished: bool, error: str | None, rest_s: float = 0.0
+    ) -> None:
         """Raises ConflictError as ``keep``."""
-        ended: dict[str, Any] = {"checked_at": self._clock.now(), "error_code": error} if finished else {}
+        from_now = self._clock.now() + timedelta(seconds=rest_s)
+        ended: dict[str, Any] = {"checked_at": from_now, "error_code": error} if finished else {}
         self._change(source, owner, lease_owner=None, lease_expires_at=None, **ended)
+
+    def unchanged(self, source: str, files: Collection[Listed], states: Collection[SeenState]) -> set[str]:
+        by_digest = {_digest(file.key): file for file in files}
+        row = SourceFileRow
+        source_id = self._id(source)
+        found: set[str] = set()
+        for digests in _some(list(by_digest)):
+            rows = self._session.execute(
+                select(row.key_digest, row.size_bytes, row.stamp).where(
+                    row.source_id == source_id, row.key_digest.in_(digests), row.state.in_(states)
+                )
+            )
+            for digest, size, stamp in rows:
+                file = by_digest[digest]
+                if (file.size_bytes, file.stamp) == (size, stamp):
+                    found.add(file.key)
+        return found
 
     def seen(self, source: str, keys: Collection[str]) -> Mapping[str, Seen]:
         by_digest = {_digest(key): key for key in keys}

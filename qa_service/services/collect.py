@@ -11,12 +11,14 @@ from functools import partial
 import structlog
 
 from qa_service.errors import ConflictError, QAError
-from qa_service.services.collect_round import Collected, Means, Outcome, Round
+from qa_service.services.collect_round import Round
+from qa_service.services.collecting import Collected, Means, Outcome
 from qa_service.source_ports import Source
 
 TURN_S = 30.0
 """After this long a worker goes back to its other work, and begins the round again later."""
 
+_SHARE = 9  # an archive of millions takes a tenth of one worker's time, however long a round is
 _LEASE_S = 300.0  # a large file on a slow line; a collector that died on this machine is found out at once
 
 log = structlog.get_logger(__name__)
@@ -100,6 +102,7 @@ class Collector:
         self, source: Source, *, again: bool, is_late: Callable[[], bool], warn: Callable[[str], None]
     ) -> Iterator[Collected]:
         keep = partial(self._keep, source)
+        begun = time.monotonic()
         one = Round(self.means, source, again=again, is_late=is_late, keep=keep, warn=warn)
         try:
             yield from one.run()
@@ -111,17 +114,18 @@ class Collector:
         except BaseException as error:  # cut off, or a defect
             self._give_back(source, finished=isinstance(error, Exception), error="internal_error")
             raise
-        self._give_back(source, finished=one.finished)
+        rest_s = _SHARE * (time.monotonic() - begun) - self._every_s
+        self._give_back(source, finished=one.finished, rest_s=max(0.0, rest_s))
 
     def _keep(self, source: Source) -> None:
         with self.means.units() as unit:
             unit.sources.keep(source.name, self._owner, lease_s=_LEASE_S)
             unit.commit()
 
-    def _give_back(self, source: Source, *, finished: bool, error: str | None = None) -> None:
+    def _give_back(self, source: Source, *, finished: bool, error: str | None = None, rest_s: float = 0.0) -> None:
         try:
             with self.means.units() as unit:
-                unit.sources.give_back(source.name, self._owner, finished=finished, error=error)
+                unit.sources.give_back(source.name, self._owner, finished=finished, error=error, rest_s=rest_s)
                 unit.commit()
         except QAError as trouble:  # it runs out by itself
             log.warning("a source was not given back", source=source.name, code=trouble.code)

@@ -7,17 +7,15 @@ that a round without changes is one listing; a round may be cut off anywhere and
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import InputError, QAError, TransientError
-from qa_service.ports import COLLECT_PRIORITY, Clock, UnitOfWorkFactory
-from qa_service.services.ingest import Ingest
-from qa_service.services.jobs import ScoreRecordings
+from qa_service.ports import COLLECT_PRIORITY
+from qa_service.services.collecting import Collected, Means, Outcome
 from qa_service.services.keys import stage_key
 from qa_service.source_ports import (
     CallFiles,
@@ -37,51 +35,9 @@ _AT_ONCE = 500
 _GONE = frozenset({"file_missing", "side_missing"})
 
 
-class Outcome(StrEnum):
-    """What became of a file in a round. ``known``: its bytes were; ``told``: its call's metadata changed."""
-
-    NEW = "new"
-    KNOWN = "known"
-    TOLD = "told"
-    WAITING = "waiting"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """Something that happened to a file; ``code`` and ``message`` where it was not taken."""
-
-    source: str
-    key: str
-    outcome: Outcome
-    recording_id: int | None = None
-    code: str | None = None
-    message: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What rounds are made with.
-
-    ``sources``: all that are configured, by name. ``told_by``: opens what is known about a source's calls, and is
-    given whom to warn of what is wrong with it.
-    ``at_night``: a nightly run queues what is new. ``given_table``: the table that tells of all recordings, where
-    there is one.
-    """
-
-    units: UnitOfWorkFactory
-    ingest: Ingest
-    jobs: ScoreRecordings
-    clock: Clock
-    sources: Mapping[str, Source]
-    told_by: Callable[[Source, Callable[[str], None]], CallMetadataSource]
-    given_table: Callable[[], Listed | None]
-    settle_s: float
-    at_night: bool = False
-
-
 class Round:
-    """Through one source. ``finished`` is False when it was cut off by ``is_late``."""
+    """Through one source. ``finished`` is False when it was cut off by ``is_late``, which is not before something
+    was received: a long archive would otherwise never be seen to its end."""
 
     def __init__(
         self,
@@ -109,13 +65,15 @@ class Round:
         self._keep = keep
         self._warn = warn
         self._kept_at = time.monotonic()
+        self._further = False
         self.finished = False
 
     def run(self) -> Iterator[Collected]:
         """Raises TransientError or another QAError where nothing more can be done now."""
         tables: list[Listed] = []
-        for files, seen in self._listed(self._source.walk()):
-            due = [file for file in files if _differs(file, seen.get(file.key)) or self._is_due(seen[file.key])]
+        for files in _some(self._source.walk()):
+            due = self._due(files)
+            seen = self._seen(due)
             tables += [file for file in due if file.table]
             yield from self._unlisted([file for file in due if file.stamp.startswith(_UNLISTED)], seen)
             yield from self._take([file for file in due if _is_recording(file)], seen)
@@ -130,27 +88,16 @@ class Round:
 
     # --- what is listed -----------------------------------------------------------------------------------------
 
-    def _listed(
-        self, found: Iterable[Listed | Unreadable]
-    ) -> Iterator[tuple[Sequence[Listed], Mapping[str, Seen]]]:
-        """Some at a time, with what is remembered of them."""
-        some: list[Listed] = []
-        for one in found:
-            some.append(one if isinstance(one, Listed) else Listed(one.key, 0, _UNLISTED + one.reason, None))
-            if len(some) == _AT_ONCE:
-                yield some, self._seen(some)
-                some = []
-        if some:
-            yield some, self._seen(some)
+    def _due(self, files: Sequence[Listed]) -> Sequence[Listed]:
+        """What is new, changed, growing, or asked for again."""
+        done = [SeenState.TAKEN, *([] if self._again else [SeenState.REFUSED, SeenState.WAITING])]
+        with self._means.units_to_read() as unit:
+            unchanged = unit.sources.unchanged(self._source.name, files, done)
+        return [file for file in files if file.key not in unchanged]
 
     def _seen(self, files: Collection[Listed]) -> Mapping[str, Seen]:
         with self._means.units() as unit:
             return unit.sources.seen(self._source.name, [file.key for file in files])
-
-    def _is_due(self, seen: Seen) -> bool:
-        if seen.state is SeenState.GROWING:
-            return True
-        return self._again and seen.state in (SeenState.REFUSED, SeenState.WAITING)
 
     def _unlisted(self, folders: Sequence[Listed], seen: Mapping[str, Seen]) -> Iterator[Collected]:
         for folder in folders:
@@ -210,6 +157,7 @@ class Round:
 
     def _received(self, call: CallFiles, sides: Sequence[Listed]) -> Collected:
         told = self._metadata.of(call)
+        self._further = True
         received = self._source.receive(self._means.ingest, sides[0], sides[1] if len(sides) > 1 else None)
         recording_id = received.recording.id
         if told is not None and not received.new:
@@ -270,7 +218,8 @@ class Round:
                 self._leave([table], {})
             return
         folder = None if everywhere else self._source.path(table.key).parent
-        for files, known in self._listed(self._source.walk(folder)):
+        for files in _some(self._source.walk(folder)):
+            known = self._seen(files)
             same = [file for file in files if _is_recording(file) and not _differs(file, known.get(file.key))]
             by_path = {self._source.path(file.key): file for file in same}
             for call in self._metadata.calls(list(by_path)) if same else ():
@@ -285,7 +234,9 @@ class Round:
         rows = {**known, **self._seen([side for side in sides if side and side.key not in known])}
         seen = [rows.get(side.key) if side else None for side in sides]
         recordings = {row.recording_id for row in seen if row and row.state is SeenState.TAKEN}
-        if len(recordings) != 1 or None in recordings or any(row is None for row in seen):
+        if None in recordings:
+            return  # deleted since: it does not come back because a table changed
+        if len(recordings) != 1 or any(row is None for row in seen):
             yield from self._call(call, sides, rows)  # not taken before, or as another call
             return
         with self._means.units() as unit:
@@ -301,6 +252,7 @@ class Round:
             return
         if told is None or all(row and row.told == _digest(told) for row in seen):
             return
+        self._further = True
         outcome = self._tell(Received(recording, metadata, new=False), told)
         self._remember(replace(row, told=_digest(told)) for row in seen if row)
         if outcome is Outcome.TOLD:
@@ -370,10 +322,13 @@ class Round:
             unit.commit()
 
     def _late(self) -> bool:
+        self._still_ours()
+        return self._further and self._is_late()
+
+    def _still_ours(self) -> None:
         if time.monotonic() - self._kept_at > _KEEP_S:
             self._keep()
             self._kept_at = time.monotonic()
-        return self._is_late()
 
     @cached_property
     def _metadata(self) -> CallMetadataSource:
@@ -392,6 +347,18 @@ def _apart(call: CallFiles) -> InputError:
         "table of QA_SOURCE_METADATA",
         path=str(call.path),
     )
+
+
+def _some(found: Iterable[Listed | Unreadable]) -> Iterator[Sequence[Listed]]:
+    """A few hundred at a time."""
+    some: list[Listed] = []
+    for one in found:
+        some.append(one if isinstance(one, Listed) else Listed(one.key, 0, _UNLISTED + one.reason, None))
+        if len(some) == _AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _is_recording(file: Listed) -> bool:

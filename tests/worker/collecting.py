@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from qa_service.services.collect_round import Collected, Outcome
+from qa_service.services.collecting import Collected, Outcome
 from qa_service.settings import Settings
 from tests.buckets import Drawer
 from tests.clocks import ManualClock

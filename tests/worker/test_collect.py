@@ -1,12 +1,14 @@
 """Collecting from folders and buckets: everything once, nothing too early, what is told later counts."""
 
 import io
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from qa_service.db.rows import EvaluationRow, JobRow, RecordingRow
+from qa_service.db.rows import CallMetadataRow, EvaluationRow, JobRow, RecordingRow, SourceRow
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import ConflictError
 from qa_service.ports import COLLECT_PRIORITY
@@ -301,3 +303,54 @@ def test_a_table_for_all_that_is_written_to_all_day(place: Place, make: Make, tm
     assert container.outcomes() == {}
     container.wall.advance(RETELL_S)
     assert container.outcomes() == {"1.wav": "told"}
+
+
+def test_a_turn_ends_no_listing_in_which_nothing_happens(
+    place: Place, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an archive that takes longer to list than a turn would never be seen to its end."""
+    monkeypatch.setattr("qa_service.services.collect_round._AT_ONCE", 1)
+    monkeypatch.setattr("qa_service.services.collect._SHARE", 0)
+    container = make(place.name)
+    for number in range(3):
+        place.put(f"{number}.wav", b"")
+    container.collect()
+    container.collector.turn_s = 0.0
+    place.put("later.wav", b"late")
+    assert container.collector.turn() == 1
+
+
+def test_a_deleted_recording_does_not_come_back(place: Place, make: Make) -> None:
+    container = make(place.name)
+    place.put("1.wav", b"one")
+    container.collect()
+    with container.database.unit_of_work() as unit:
+        unit.session.query(JobRow).delete()
+        unit.session.query(CallMetadataRow).delete()
+        unit.session.query(RecordingRow).delete()
+        unit.commit()
+    assert container.outcomes() == {}
+    place.put("call_metadata.csv", b"file,agent_id\n1.wav,7\n")
+    assert container.outcomes() == {}
+    assert container.workplace.count(RecordingRow) == 0
+
+
+def test_a_source_whose_rounds_are_long_rests_longer(
+    place: Place, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make(place.name, collect_every_s=1)
+    (source,) = container.collector.sources
+    walk = source.walk
+
+    def slowly(folder: Path | None = None) -> Iterator[object]:
+        time.sleep(0.3)
+        yield from walk(folder)
+
+    monkeypatch.setattr(source, "walk", slowly)
+    container.collector.turn()
+    with container.database.unit_of_work() as unit:
+        (row,) = unit.session.query(SourceRow).all()
+    assert row.checked_at is not None
+    assert (row.checked_at - datetime.now(UTC)).total_seconds() > 1.0
+    place.put("1.wav", b"one")
+    assert container.outcomes() == {"1.wav": "new"}  # who asks is not put off

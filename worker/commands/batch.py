@@ -11,7 +11,7 @@ from rich.text import Text
 from qa_service.domain.batch_runs import BatchRun
 from qa_service.errors import ConfigurationError, QAError
 from qa_service.services.batch_report import document
-from qa_service.services.collect_round import Outcome
+from qa_service.services.collecting import Outcome
 from qa_service.settings import load_settings
 from worker.batching import follow
 from worker.commands.batch_table import following, runs_table, show_run

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qa_service.errors import ConfigurationError, QAError
-from qa_service.services.collect_round import Collected, Outcome
+from qa_service.services.collecting import Collected, Outcome
 from qa_service.settings import load_settings
 from qa_service.source_ports import Source
 from worker.commands.formats import ListFormat
