@@ -49,9 +49,7 @@ def _runs(session: Session, now: datetime) -> tuple[RunsUnderWay, ...]:
         .group_by(BatchRunRow.kind)
         .order_by(BatchRunRow.kind)
     )
-    return tuple(
-        RunsUnderWay(kind, count, (now - oldest).total_seconds()) for kind, count, oldest in rows.tuples()
-    )
+    return tuple(RunsUnderWay(kind, count, (now - oldest).total_seconds()) for kind, count, oldest in rows)
 
 
 def _night_age_s(session: Session, now: datetime) -> float | None:
