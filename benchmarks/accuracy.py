@@ -1,9 +1,10 @@
 """How good the shipped rules and the speech under them are on recognised audio.
 
-    python -m benchmarks.accuracy [--mono] [FOLDER…]    # default: the calls in tests/data/calls, and the corpus
+    python -m benchmarks.accuracy [--mono] [--data DATA] [FOLDER…]    # default: tests/data/calls, and the corpus
 
 A folder holds stereo recordings with ``ID.truth.json`` and ``ID.expected.json`` beside them; ``--mono`` mixes them
-to one channel first and says how roles came out. The judge of the rules is ``evaluate.py`` of the corpus
+to one channel first and says how roles came out. With ``--data`` what was heard is kept there: the next run only
+judges it anew, in a minute. The judge of the rules is ``evaluate.py`` of the corpus
 (``../shared/corpus``): without it only the speech is measured, on the calls in tests/data/calls.
 """
 
@@ -77,6 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--mono", action="store_true", help="mix the calls to one channel first")
+    parser.add_argument("--data", type=Path, help="keep what was heard in this data directory")
     arguments = parser.parse_args()
     judged = JUDGE.is_file()
     folders = arguments.folders or [
@@ -94,7 +96,7 @@ def main() -> int:
     for folder in folders:
         with tempfile.TemporaryDirectory(prefix="qa-accuracy-") as name:
             work = Path(name)
-            lines = score(recordings(folder, work, mono=arguments.mono), data=work / "data")
+            lines = score(recordings(folder, work, mono=arguments.mono), data=arguments.data or work / "data")
             if judged:
                 evaluation = evaluate(lines, output=work / "lines.jsonl", truths=folder)
                 print(rules_row(folder, lines, evaluation, mono=arguments.mono), flush=True)
