@@ -225,7 +225,7 @@ class BatchRuns:
             if held is None:  # somebody else sees to it
                 return run, False
             if held.state is not run.state or held.cursor != run.cursor:
-                return held, True  # somebody else was faster
+                return held, False  # somebody else was faster, and goes on
             run, counted = self._counted(unit, held)
             filled = self._filled(unit, run, page)
             moved = filled.cursor != run.cursor or filled.state is not run.state
