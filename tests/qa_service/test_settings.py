@@ -192,3 +192,27 @@ def test_a_file_of_hot_words_that_is_no_text(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "words.txt").write_bytes(b"\xff\xfe\xff")
     monkeypatch.setenv("QA_HOT_WORDS", "words.txt")
     assert "words.txt cannot be read" in fault()
+
+
+def test_sources_have_one_spelling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert load_settings().sources == ()
+    monkeypatch.setenv("QA_SOURCES", "/srv/calls/, /srv/calls ,s3://exports/2026/,s3://exports")
+    assert load_settings().sources == ("/srv/calls", "s3://exports/2026", "s3://exports")
+    monkeypatch.delenv("QA_SOURCES")
+    (tmp_path / "qa.toml").write_text('sources = ["/srv/a,b"]\nblob_url = "s3://recordings/qa"\n')
+    assert load_settings().sources == ("/srv/a,b",)
+    assert load_settings().blob_url == "s3://recordings/qa"
+
+
+@pytest.mark.parametrize(
+    "place", ["calls", "./calls", "~/calls", "gs://bucket", "s3://", "s3://key:secret@bucket"]
+)
+def test_what_is_no_source_is_named_without_its_secrets(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setenv("QA_SOURCES", place)
+    assert "QA_SOURCES" in fault()
+    assert "secret@" not in fault()
+    monkeypatch.delenv("QA_SOURCES")
+    if "//" in place:
+        monkeypatch.setenv("QA_BLOB_URL", place)
+        assert "QA_BLOB_URL" in fault()
+        assert "secret@" not in fault()
