@@ -48,10 +48,13 @@ BROKERS: dict[str, Callable[[Path], AbstractContextManager[Broker]]] = {
 CALLS = ("zh02", "zh03", "zh04", "zh06", "zh08")  # somebody speaks all the time
 CLIP_S = 10.0
 
+DIES_AT_COMMIT = 0.01
+"""The chance that a scripted worker dies right before a transaction is committed, and right after."""
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """How much is to be done, and how much goes wrong."""
+    """How much is to be done, and how much goes wrong, beside the scripted workers that die at commits."""
 
     recordings: int
     workers: int
@@ -140,6 +143,7 @@ class Workers:
             QA_BROKER_URL=settings.broker_url or "",
             QA_LEASE_S=str(settings.lease_s),
             QA_BATCH_CALLS="4",
+            DIES_AT_COMMIT=str(DIES_AT_COMMIT),
         )
         return psutil.Popen(
             self._command,

@@ -3,9 +3,11 @@
 file ``broken`` no process starts, while there is ``unfit`` no engine works."""
 
 import os
+import random
 import signal
 import time
 
+from qa_service.db.session import SqlUnitOfWork
 from qa_service.errors import EngineError
 from qa_service.settings import Settings
 from tests.worker.containers import FakeContainer
@@ -23,7 +25,26 @@ def container(settings: Settings) -> FakeContainer:
     made.workplace.transcriber.during = lambda content: _during(made, content)
     made.workplace.transcriber.rehearse = lambda: _rehearse(made)
     made.sweep_every_s = 0.5
+    if chance := float(os.environ.get("DIES_AT_COMMIT", 0)):
+        _let_die_at_commits(chance)
     return made
+
+
+def _let_die_at_commits(chance: float) -> None:
+    """Right before a transaction is committed, or right after it: each place where work can be left half done."""
+    rng = random.Random(os.getpid())
+    commit = SqlUnitOfWork.commit
+
+    def die() -> None:
+        if rng.random() < chance:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def committed(unit: SqlUnitOfWork) -> None:
+        die()
+        commit(unit)
+        die()
+
+    SqlUnitOfWork.commit = committed  # type: ignore[method-assign]
 
 
 def _rehearse(container: FakeContainer) -> None:
