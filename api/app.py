@@ -16,6 +16,7 @@ from qa_service.adapters.metrics import MachineGauges, QueueGauges
 from qa_service.db.queue_depth import queue_depth
 from qa_service.db.session import Database
 from qa_service.errors import QAError
+from qa_service.observability import configure_logging
 from qa_service.observing import QueueDepth
 from qa_service.settings import Settings, load_settings
 
@@ -33,6 +34,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         active = settings or load_settings()
+        if settings is None:  # a process of its own
+            configure_logging(
+                level=active.log_level or "info",
+                form=active.log_format,
+                service="qa-serve",
+                adopted=("uvicorn", "uvicorn.error", "uvicorn.access"),
+            )
         database = Database(active.resolved_database_url, clock=SystemClock())
         database.upgrade()
         app.state.database = database

@@ -12,7 +12,7 @@ import re
 import socket
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -39,6 +39,7 @@ def configure_logging(
     level: LogLevel = "warning",
     form: LogFormat = "auto",
     service: str = "qa",
+    adopted: Sequence[str] = (),
 ) -> None:
     """Set up our logs, and those of all libraries, in this process.
 
@@ -46,6 +47,7 @@ def configure_logging(
         level: of our own lines; libraries are heard from ``warning`` on.
         form: ``auto``: JSON lines when stderr is not a terminal, readable lines when it is.
         service: what this process is, in every line.
+        adopted: loggers of libraries that write by themselves, and shall not.
     """
     on_terminal = sys.stderr.isatty() if form == "auto" else form == "console"
     shared: list[structlog.typing.Processor] = [
@@ -75,6 +77,9 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers = [*(one for one in root.handlers if not isinstance(one, _Handler)), handler]
     root.setLevel(max(logging.WARNING, _number(level)))
+    for name in adopted:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
 
 
 def _number(level: LogLevel) -> int:

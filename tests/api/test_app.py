@@ -1,18 +1,32 @@
 """The web application: it lives, it tells whether it can work, and it never loads a speech model."""
 
+import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from qa_service import __version__
 from qa_service.db.engine import open_engine, parse_url
 from qa_service.settings import Settings
+from tests.brokers import free_port
+from tests.cli import environment
 from tests.corpus import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -73,6 +87,28 @@ def test_it_tells_prometheus_of_the_queue(client: TestClient) -> None:
 def test_metrics_are_answered_without_the_database(client: TestClient, database_url: str) -> None:
     _take_away(database_url)
     assert "qa_queue_up 0.0" in client.get("/metrics").text.splitlines()
+
+
+def test_it_logs_as_all_others_do(tmp_path: Path) -> None:
+    """As it is started: the server's own lines come in our form, and say what process they are of."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:create_app", "--port", str(port)]
+    with subprocess.Popen(
+        command, env=environment(tmp_path / "data"), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "Application startup complete" in line:
+                break
+        process.terminate()
+        lines += process.stderr.readlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert {line["service"] for line in told} == {"qa-serve"}
+    assert any("startup complete" in line["event"] for line in told)
+    before = ("Started server process", "Waiting for application startup")  # the settings are not read yet
+    assert all(any(words in line for words in before) for line in lines if not line.startswith("{"))
 
 
 def test_settings_are_read_when_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
