@@ -1,6 +1,6 @@
 """What the job queue and batch runs cost as rows pile up, on a real PostgreSQL, and how a run's time grows.
 
-    python -m benchmarks.queue --rows 1000 100000 1000000 --recordings 300
+    python -m benchmarks.queue --rows 1000 100000 1000000 --recordings 50
 
 Rows are made in bulk: recordings with metadata, a conversation and an evaluation each, their jobs finished and
 counted by one batch run, but for 500 that wait. Each operation is a transaction of its own, committed; its time is
@@ -269,7 +269,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rows", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     arguments.add_argument("--times", type=int, default=200)
-    arguments.add_argument("--recordings", type=int, default=300)
+    arguments.add_argument("--recordings", type=int, default=50)
     given = arguments.parse_args()
     missed = []
     with server() as url:

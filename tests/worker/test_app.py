@@ -3,12 +3,15 @@
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import update
 
-from qa_service.db.rows import EvaluationRow
+from qa_service.db.rows import EvaluationRow, RecordingRow
+from qa_service.domain.batch_runs import BatchKind, BatchState
 from qa_service.errors import ConfigurationError
 from qa_service.ports import JobState
 from qa_service.settings import Settings
@@ -119,19 +122,21 @@ def test_doubled_messages_do_nothing_twice(container: FakeContainer, start: Call
     assert [container.jobs.state(job_id).attempts for job_id in ids] == [1, 1]
 
 
-def test_workers_see_to_batch_runs(container: FakeContainer, start: Callable[..., psutil.Process]) -> None:
-    folder = container.settings.data_dir.parent / "calls"
-    folder.mkdir()
+def test_a_night_is_begun_once_by_whatever_workers(
+    container: FakeContainer, start: Callable[..., psutil.Process]
+) -> None:
     for number in range(12):
-        (folder / f"{number}.wav").write_bytes(f"call {number}".encode())
-        container.ingest.receive(folder / f"{number}.wav", None)
-    run, _ = container.batch_runs.request()
-    start()
-    deadline = time.monotonic() + 60
-    while container.batch_runs.get(run.id).ended_at is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert container.batch_runs.get(run.id).tally.scored == 12
+        path = container.workplace.file(f"{number}.wav", f"call {number}".encode())
+        container.ingest.receive(path, None)
+    with container.database.unit_of_work() as unit:  # four days ago: before the last night, whatever time it is
+        unit.session.execute(update(RecordingRow).values(created_at=datetime.now(UTC) - timedelta(days=4)))
+        unit.commit()
+    for _ in range(2):
+        start(QA_NIGHTLY_AT="22:00")
+    wait_for(lambda: any(run.ended_at for run in container.batch_runs.recent(10)))
+    (run,) = container.batch_runs.recent(10)
+    assert (run.kind, run.state, run.tally.scored) == (BatchKind.NIGHTLY, BatchState.DONE, 12)
+    assert container.workplace.count(EvaluationRow) == 12
 
 
 def test_one_machine_needs_no_broker(
