@@ -1,6 +1,7 @@
 """Settings: where they come from, in which order, and what is said about a wrong one."""
 
 import os
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,22 @@ def test_what_is_no_source_is_named_without_its_secrets(monkeypatch: pytest.Monk
         monkeypatch.setenv("QA_BLOB_URL", place)
         assert "QA_BLOB_URL" in fault()
         assert "secret@" not in fault()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("22:00", time(22)), ("02:30", time(2, 30)), ("00:00", time()), ("", None)]
+)
+def test_when_nights_begin(monkeypatch: pytest.MonkeyPatch, given: str, meant: time | None) -> None:
+    monkeypatch.setenv("QA_NIGHTLY_AT", given)
+    assert load_settings().nightly_at == meant
+
+
+def test_when_nights_begin_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "qa.toml").write_text("nightly_at = 22:30:00\n")
+    assert load_settings().nightly_at == time(22, 30)
+
+
+@pytest.mark.parametrize("given", ["25:00", "29:00", "22", "10 pm", "22:00Z", "22:00:30", "22:60", "never"])
+def test_what_is_no_time_of_day(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("QA_NIGHTLY_AT", given)
+    assert "QA_NIGHTLY_AT" in fault()
