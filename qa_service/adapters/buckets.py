@@ -26,7 +26,7 @@ PIECE_BYTES = 8 * 1024 * 1024
 """What is sent or fetched at once: each within one time limit, and in memory."""
 
 LIST_PAGE = 1000
-_REQUEST_LIMIT, _CONNECT_LIMIT = timedelta(seconds=60), timedelta(seconds=5)
+_REQUEST_LIMIT, _SILENCE_LIMIT, _CONNECT_LIMIT = (timedelta(seconds=seconds) for seconds in (60, 15, 5))
 # Passing trouble is sat out here for seconds; beyond, the job goes back and others are served.
 _RETRIES, _RETRY_LIMIT = 3, timedelta(seconds=10)
 
@@ -174,6 +174,7 @@ class Bucket:
             client_options={
                 "allow_http": _plain_http(),
                 "connect_timeout": _CONNECT_LIMIT,
+                "read_timeout": _SILENCE_LIMIT,
                 "timeout": _REQUEST_LIMIT,
             },
             retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRY_LIMIT},

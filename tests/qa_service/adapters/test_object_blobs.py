@@ -4,6 +4,9 @@ import hashlib
 import io
 import logging
 import os
+import socket
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,17 @@ def test_a_server_that_is_away_may_come_back(store: ObjectBlobStore, s3: S3) -> 
     finally:
         s3.up()
     assert store.put(io.BytesIO(b"call")) == blob
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, s3: S3) -> None:
+    monkeypatch.setattr("qa_service.adapters.buckets._SILENCE_LIMIT", timedelta(seconds=0.2))
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # it accepts, and that is all
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(TransientError) as caught:
+            Bucket("s3://calls").check()
+    assert caught.value.code == "storage_unavailable"
+    assert time.monotonic() - started < 10
 
 
 def test_a_bucket_that_does_not_exist_is_no_missing_blob(s3: S3) -> None:
