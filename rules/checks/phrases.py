@@ -137,6 +137,8 @@ class PhraseCheck(SpokenCheck):
         for lexicon in self.lexicons:
             if (self.homophones or lexicon.homophones) != "off":
                 yield lexicon.phrases, lexicon.min_sound_characters
+                if lexicon.except_in:
+                    yield lexicon.except_in, 1  # what counts by its sound is excepted by its sound
 
     def found(self, context: Context, window: TimeSpan) -> list[Found]:
         """Hits in scope; those that overlap are one."""
