@@ -29,6 +29,7 @@ from qa_service.domain.alignment import AlignmentOptions
 from qa_service.observability import JobLog
 from qa_service.observing import Observers
 from qa_service.ports import BlobStore, Clock, RuleEvaluator
+from qa_service.ports.sources import Source
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
 from qa_service.services.batch_runs import BatchRuns, Nightly, Room
@@ -43,7 +44,6 @@ from qa_service.services.plans import Planner
 from qa_service.services.process import HearRecording
 from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
 from qa_service.settings import Settings
-from qa_service.source_ports import Source
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack, shipped_packs
 from rules.versions import same_as

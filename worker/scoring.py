@@ -17,7 +17,7 @@ from qa_service.adapters.metadata_sources import MetadataSources
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation, StoredEvaluation
-from qa_service.source_ports import CallFiles, Received
+from qa_service.ports.sources import CallFiles, Received
 from worker.container import Container
 from worker.running import Work, run_jobs
 from worker.schedule import POLL_S

@@ -18,7 +18,7 @@ from qa_service.adapters.metadata_fields import contradictions, merge
 from qa_service.adapters.pairing import legs_of, pair
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import InputError, QAError, TransientError
-from qa_service.source_ports import CallFiles
+from qa_service.ports.sources import CallFiles
 
 _TABLES_KEPT = 256  # folders of one day's archive; the tables of years would not fit into memory
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qa_service.adapters.discovery import place
 from qa_service.errors import InputError, QAError
-from qa_service.source_ports import CallFiles
+from qa_service.ports.sources import CallFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from qa_service.adapters.call_metadata import SIDECAR_NAMES
 from qa_service.adapters.discovery import AUDIO_SUFFIXES
 from qa_service.adapters.metadata_table import unreadable
 from qa_service.errors import InputError
-from qa_service.source_ports import Arriving, Listed, Received, Receiver, Unreadable
+from qa_service.ports.sources import Arriving, Listed, Received, Receiver, Unreadable
 
 _ROOT = Path("/s3:")  # where no disk has a folder: names in buckets look like paths to metadata
 _MOST_TABLE_BYTES = 256 * 1024**2

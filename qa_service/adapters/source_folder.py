@@ -12,7 +12,7 @@ from pathlib import Path
 from qa_service.adapters.call_metadata import SIDECAR_NAMES
 from qa_service.adapters.discovery import AUDIO_SUFFIXES
 from qa_service.errors import TransientError
-from qa_service.source_ports import Listed, Received, Receiver, Unreadable
+from qa_service.ports.sources import Listed, Received, Receiver, Unreadable
 
 
 class FolderSource:

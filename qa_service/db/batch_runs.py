@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from qa_service.batch_ports import Candidate, HeardAs
 from qa_service.db import documents
 from qa_service.db.inserting import insert_missing, insert_or_get, storable
 from qa_service.db.jobs import job_of
@@ -56,6 +55,7 @@ from qa_service.domain.batch_runs import (
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import NotFoundError
 from qa_service.ports import ENDED, Clock, Job, JobState
+from qa_service.ports.batches import Candidate, HeardAs
 
 _ENDED = tuple(state.value for state in ENDED)
 _UNCOUNTED = BatchRunJobRow.outcome.is_(None)

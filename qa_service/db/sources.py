@@ -16,7 +16,7 @@ from qa_service.db.inserting import insert_or_get, storable
 from qa_service.db.rows import ERROR_MESSAGE_CHARACTERS, SourceFileRow, SourceRow
 from qa_service.errors import ConflictError
 from qa_service.ports import Clock
-from qa_service.source_ports import Listed, Seen, SeenState
+from qa_service.ports.sources import Listed, Seen, SeenState
 
 _ROWS_AT_ONCE = 500  # of a dozen parameters each; SQLite takes 32,766
 

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from qa_service.batch_ports import Candidate
 from qa_service.domain.batch_runs import (
     BatchKind,
     BatchRun,
@@ -31,6 +30,7 @@ from qa_service.domain.batch_runs import (
 from qa_service.domain.nights import last_night
 from qa_service.errors import ConflictError, QAError
 from qa_service.ports import BATCH_PRIORITY, Clock, JobRequest, UnitOfWork, UnitOfWorkFactory
+from qa_service.ports.batches import Candidate
 from qa_service.services.plans import Planner
 
 PAGE = 200

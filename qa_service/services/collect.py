@@ -11,9 +11,9 @@ from functools import partial
 import structlog
 
 from qa_service.errors import ConflictError, QAError
+from qa_service.ports.sources import Source
 from qa_service.services.collect_round import Round
 from qa_service.services.collecting import Collected, Means, Outcome
-from qa_service.source_ports import Source
 
 TURN_S = 30.0
 """After this long a worker goes back to its other work, and begins the round again later."""

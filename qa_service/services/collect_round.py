@@ -15,9 +15,7 @@ from pathlib import Path
 from qa_service.domain.call import CallMetadata
 from qa_service.errors import InputError, QAError, TransientError
 from qa_service.ports import COLLECT_PRIORITY
-from qa_service.services.collecting import Collected, Means, Outcome
-from qa_service.services.keys import stage_key
-from qa_service.source_ports import (
+from qa_service.ports.sources import (
     CallFiles,
     CallMetadataSource,
     Listed,
@@ -27,6 +25,8 @@ from qa_service.source_ports import (
     Source,
     Unreadable,
 )
+from qa_service.services.collecting import Collected, Means, Outcome
+from qa_service.services.keys import stage_key
 
 RETELL_S = 15 * 60.0
 """A table that is written to all day is never settled: what it tells of known calls is read so often."""

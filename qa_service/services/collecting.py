@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qa_service.ports import Clock, UnitOfWorkFactory
+from qa_service.ports.sources import CallMetadataSource, Listed, Source
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import ScoreRecordings
-from qa_service.source_ports import CallMetadataSource, Listed, Source
 
 
 class Outcome(StrEnum):

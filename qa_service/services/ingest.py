@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import InputError
 from qa_service.ports import BlobStore, StoredBlob, UnitOfWork, UnitOfWorkFactory
-from qa_service.source_ports import Arriving, Received
+from qa_service.ports.sources import Arriving, Received
 
 _COMPARE_BYTES = 1024 * 1024
 

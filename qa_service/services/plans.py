@@ -6,10 +6,10 @@ Guarantee: the same work has the same key, whoever asks for it: `qa score`, a ba
 from collections.abc import Callable
 from datetime import datetime
 
-from qa_service.batch_ports import Candidate
 from qa_service.domain.batch_runs import BatchKind, BatchRun
 from qa_service.domain.call import CallMetadata, Recording
 from qa_service.ports import Job, JobRequest
+from qa_service.ports.batches import Candidate
 from qa_service.services.evaluate import EvaluateConversation
 from qa_service.services.keys import stage_key
 from qa_service.services.process import HearRecording

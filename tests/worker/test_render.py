@@ -17,7 +17,7 @@ from qa_service.domain.results import Evidence, OpenItem, Outcome, RuleResult, S
 from qa_service.domain.scoring import Evaluation, SectionScore
 from qa_service.domain.timeline import TimeSpan
 from qa_service.ports import StoredConversation, StoredEvaluation
-from qa_service.source_ports import Received
+from qa_service.ports.sources import Received
 from tests.builders import AGENT, CUSTOMER, conversation, utterance
 from worker.render import call_name, clock, fault_text, printable, result_table, show_call
 from worker.scoring import Failed, Scored

@@ -14,8 +14,8 @@ from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, Recording
 from qa_service.domain.call import CallMetadata, Direction, RawFormat
 from qa_service.errors import ConfigurationError, InputError, TransientError
 from qa_service.ports import JobState
+from qa_service.ports.sources import CallFiles
 from qa_service.settings import Settings
-from qa_service.source_ports import CallFiles
 from tests.fakes import DURATION_S, SILENT
 from tests.worker.containers import FakeContainer
 from worker import schedule

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from qa_service.errors import ConfigurationError, QAError
+from qa_service.ports.sources import Source
 from qa_service.services.collecting import Collected, Outcome
 from qa_service.settings import load_settings
-from qa_service.source_ports import Source
 from worker.commands.formats import ListFormat
 from worker.container import Container
 from worker.render import console, printable

@@ -8,9 +8,9 @@ from pathlib import PurePath
 
 from qa_service.adapters.source_folder import table_at
 from qa_service.errors import QAError
+from qa_service.ports.sources import Listed, Source, Unreadable
 from qa_service.services.diagnosis import Finding, failed, ok, together, warning
 from qa_service.settings import Settings
-from qa_service.source_ports import Listed, Source, Unreadable
 from worker.container import source_of
 
 _LOOKED_AT = 1000

@@ -6,7 +6,7 @@ import pytest
 
 from qa_service.adapters.pairing import Legs, legs_of, pair
 from qa_service.errors import InputError
-from qa_service.source_ports import CallFiles
+from qa_service.ports.sources import CallFiles
 
 ENDS = ("-out", "-in")
 

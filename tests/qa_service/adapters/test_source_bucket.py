@@ -8,7 +8,7 @@ import pytest
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.source_bucket import BucketSource
 from qa_service.errors import InputError, TransientError
-from qa_service.source_ports import Listed
+from qa_service.ports.sources import Listed
 from tests.buckets import S3, Drawer
 
 

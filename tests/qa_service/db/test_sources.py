@@ -7,7 +7,7 @@ import pytest
 from qa_service.db.rows import SourceFileRow
 from qa_service.db.session import Database
 from qa_service.errors import ConflictError
-from qa_service.source_ports import Seen, SeenState
+from qa_service.ports.sources import Seen, SeenState
 from tests.clocks import ManualClock
 from tests.qa_service.db import builders
 

@@ -11,7 +11,7 @@ from qa_service.domain.batch_runs import BatchKind, BatchRun, Cursor, JobEnd, Se
 from qa_service.domain.call import CallMetadata, Recording
 
 if TYPE_CHECKING:
-    from qa_service.ports import Job
+    from qa_service.ports.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)

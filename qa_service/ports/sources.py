@@ -13,7 +13,7 @@ from qa_service.domain.call import CallMetadata, Recording
 from qa_service.errors import QAError
 
 if TYPE_CHECKING:
-    from qa_service.ports import ByteSource
+    from qa_service.ports.blobs import ByteSource
 
 
 @dataclass(frozen=True, slots=True)
