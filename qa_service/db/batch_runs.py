@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -277,6 +278,7 @@ class SqlBatchRunRepository:
 
     def queue_again(self, run_id: int, job_ids: Sequence[int]) -> None:
         now = self._clock.now()
+        failed = JobRow.state == JobState.FAILED.value
         for start in range(0, len(job_ids), _SOME):
             some = job_ids[start : start + _SOME]
             self._session.execute(
@@ -286,6 +288,9 @@ class SqlBatchRunRepository:
                     state=JobState.QUEUED.value,
                     attempts=0,
                     losses=0,
+                    # What a failure cost is counted; what was taken back never was.
+                    cpu_s=case((failed, 0.0), else_=JobRow.cpu_s),
+                    gpu_s=case((failed, 0.0), else_=JobRow.gpu_s),
                     rank=self._rank,
                     available_at=now,
                     updated_at=now,

@@ -2,20 +2,21 @@
 
 import json
 import time
+from collections import Counter
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from qa_service.domain.batch_runs import BatchRun
+from qa_service.domain.batch_runs import BatchRun, BatchState
 from qa_service.errors import ConfigurationError, QAError
 from qa_service.services.batch_report import document
 from qa_service.services.collecting import Outcome
 from qa_service.settings import load_settings
 from worker.batching import follow
 from worker.commands.batch_table import following, runs_table, show_run
-from worker.commands.collect import Notes
+from worker.commands.collect import Notes, name_refused
 from worker.commands.dates import moments
 from worker.commands.formats import ListFormat
 from worker.container import Container
@@ -57,8 +58,7 @@ def run(
     if not rescore:
         _ = container.hear.engines  # and so is a missing model
     notes = console(stderr=True)
-    if not rescore:
-        _collect(container, notes)
+    refused = 0 if rescore else _collect(container, notes)
     asked, new = container.batch_runs.request(
         since=first, until=last, team=team, pack=pack, force=force, rescore=rescore
     )
@@ -66,7 +66,7 @@ def run(
     notes.print(f"batch run {asked.id} {began}: {asked.expected} recordings", markup=False, highlight=False)
     if not wait:
         _tell(container, container.batch_runs.advance(asked.id, until=time.monotonic() + FILL_S), output)
-        return
+        raise typer.Exit(1 if refused else 0)
     try:
         with following(notes) as told:
             ended = follow(container, asked.id, told=told)
@@ -74,7 +74,9 @@ def run(
         notes.print(f"batch run {asked.id} goes on with workers, or with the same command", markup=False)
         raise typer.Exit(1) from None
     _tell(container, ended, output)
-    raise typer.Exit(1 if ended.tally.failed else 0)
+    if ended.state is BatchState.CANCELLED:
+        notes.print(f"batch run {ended.id} was cancelled before its end", style="yellow", markup=False)
+    raise typer.Exit(1 if refused or ended.tally.failed or ended.state is BatchState.CANCELLED else 0)
 
 
 @batch_app.command("list")
@@ -119,16 +121,23 @@ def retry(
     _tell(container, asked, output)
 
 
-def _collect(container: Container, notes: Console) -> None:
-    """What lies in the sources and is not received yet; one that cannot be reached now keeps nobody waiting."""
+def _collect(container: Container, notes: Console) -> int:
+    """What lies in the sources and is not received yet, and how many of these files were refused; a source that
+    cannot be reached now keeps nobody waiting."""
+    refused = 0
     for source in container.collector.sources:
+        counts: Counter[Outcome] = Counter()
         try:
-            taken = container.collector.collect(source, warn=Notes(notes))
-            new = sum(one.outcome is Outcome.NEW for one in taken)
+            for one in container.collector.collect(source, warn=Notes(notes)):
+                counts[one.outcome] += 1
+                name_refused(notes, one, counts)
+            new = counts[Outcome.NEW]
             notes.print(Text(printable(f"{source.name}: {new} new recordings")), soft_wrap=True)
         except QAError as error:
             trouble = printable(f"{source.name}: {error.code}: {error.message}")
             notes.print(Text(trouble, "yellow"), soft_wrap=True)
+        refused += counts[Outcome.REFUSED]
+    return refused
 
 
 def _tell(container: Container, one: BatchRun, output: ListFormat) -> None:

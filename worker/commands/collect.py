@@ -83,7 +83,13 @@ def _tell(notes: Console, collected: Collected, counts: Counter[Outcome], output
     if output is ListFormat.JSON:
         # ASCII: a name that is not UTF-8 must not end the command.
         typer.echo(json.dumps(asdict(collected)))
-    elif collected.outcome is Outcome.REFUSED and counts[Outcome.REFUSED] <= _NAMED:
+    else:
+        name_refused(notes, collected, counts)
+
+
+def name_refused(notes: Console, collected: Collected, counts: Counter[Outcome]) -> None:
+    """Print why a file was refused, for the first of a source; ``counts`` has this one already."""
+    if collected.outcome is Outcome.REFUSED and counts[Outcome.REFUSED] <= _NAMED:
         text = f"{collected.key}: {collected.code}: {collected.message}"
         notes.print(Text(printable(text), style="red"), soft_wrap=True)
 

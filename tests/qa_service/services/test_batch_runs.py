@@ -15,7 +15,7 @@ from qa_service.domain.batch_runs import BatchRun, BatchState, Waiting
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.results import Outcome
 from qa_service.errors import ConflictError, NotFoundError, TransientError
-from qa_service.ports import BATCH_PRIORITY, JobState, StoredEvaluation
+from qa_service.ports import BATCH_PRIORITY, Cost, JobState, StoredEvaluation
 from qa_service.services import batch_runs
 from qa_service.services.batch_runs import SETTLING, BatchRuns, Nightly, Room
 from qa_service.services.plans import Planner
@@ -539,6 +539,24 @@ def test_failed_jobs_are_tried_again_all_or_by_code(
     assert runs.retry(run.id)[1] == 2
     work(workplace)
     assert look(runs, run).tally.failed == 2
+
+
+def test_what_a_failure_cost_is_counted_once(workplace: Workplace, runs: BatchRuns, clock: ManualClock) -> None:
+    receive(workplace, SILENT)
+
+    def end(cost: Cost) -> BatchRun:
+        with workplace.database.unit_of_work() as unit:
+            job = unit.jobs.claim("worker", lease_s=60)
+            assert job is not None
+            unit.jobs.fail(job.id, "worker", code="silent_audio", message="silent", cost=cost)
+            unit.commit()
+        return look(runs, run)
+
+    run = look(runs, requested(runs, clock))
+    run = end(Cost(8.0, 2.0))
+    runs.retry(run.id)
+    run = end(Cost(1.0, 0.5))
+    assert (run.tally.cpu_s, run.tally.gpu_s) == (9.0, 2.5)
 
 
 def test_a_run_that_is_done_cannot_be_cancelled(runs: BatchRuns, clock: ManualClock) -> None:

@@ -102,6 +102,47 @@ def test_a_run_that_is_not_waited_for_goes_on_later(here: Here, fakes: FakeConta
     assert (told["id"], told["state"], told["summary"]["scored"]) == (1, "done", 2)
 
 
+def test_jobs_of_others_that_fill_the_queue_are_worked_on_where_nobody_else_does(
+    here: Here, fakes: FakeContainer
+) -> None:
+    receive(fakes, b"one", b"two", b"three")
+    for number in (1, 2):
+        with fakes.database.unit_of_work() as unit:
+            recording = unit.recordings.get(number)
+        fakes.jobs.enqueue(recording, CallMetadata(), pack=None)
+    told = one(here("batch", "run", "--format", "json", QA_QUEUE_LIMIT="2").stdout)
+    assert (told["state"], told["progress"]["handled"], told["summary"]["failed"]) == ("done", 3, 0)
+
+
+def test_refused_files_of_a_source_are_named(here: Here, fakes: FakeContainer, tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / "1.wav").write_bytes(b"one")
+    (incoming / "2.wav").write_bytes(b"")
+    result = here("batch", "run", "--format", "json", QA_SOURCES=str(incoming), QA_SETTLE_S="0")
+    assert result.returncode == 1
+    assert "2.wav: file_empty" in result.stderr
+    assert (one(result.stdout)["state"], one(result.stdout)["summary"]["failed"]) == ("done", 0)
+    again = here("batch", "run", "--format", "json", QA_SOURCES=str(incoming), QA_SETTLE_S="0")
+    assert again.returncode == 0
+
+
+def test_a_run_that_somebody_cancels_is_no_success(
+    here: Here, fakes: FakeContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(fakes, b"one", b"two")
+    follow = batching.follow
+
+    def cancelled(container: FakeContainer, run_id: int, **arguments: Any) -> object:
+        container.batch_runs.cancel(run_id)
+        return follow(container, run_id, **arguments)
+
+    monkeypatch.setattr("worker.commands.batch.follow", cancelled)
+    result = here("batch", "run", "--format", "json")
+    assert (result.returncode, one(result.stdout)["state"]) == (1, "cancelled")
+    assert "was cancelled" in result.stderr
+
+
 def test_cancelling(here: Here, fakes: FakeContainer) -> None:
     receive(fakes, b"one", b"two")
     here("batch", "run", "--no-wait")
