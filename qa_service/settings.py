@@ -234,7 +234,8 @@ def _place(text: str) -> str:
         return f"s3://{bucket}" + (f"/{prefix}" if prefix else "")
     if not Path(text).is_absolute():
         # Workers and commands run in different folders, and all mean the same source.
-        raise ValueError(f"{text!r} is neither a folder from the root on nor s3://bucket/prefix: write it in full")
+        named = "this" if "@" in text else repr(text)  # it may be a mistyped URL with a secret in it
+        raise ValueError(f"{named} is neither a folder from the root on nor s3://bucket/prefix: write it in full")
     return str(Path(text))
 
 

@@ -2,7 +2,7 @@
 
 Guarantee: no credential, and nothing that a server says about one, reaches a message. What a bucket refuses may be
 put right while the service runs (a key that was rotated), so nothing here condemns a recording: every trouble is a
-TransientError.
+TransientError, but for an endpoint that is none and for an object that must be restored before it can be read.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _RETRIES, _RETRY_LIMIT = 3, timedelta(seconds=10)
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w./~%-]*)?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REFUSALS = frozenset(
     {"NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed", "AllAccessDisabled"}
@@ -58,10 +59,11 @@ def parse_bucket_url(url: str) -> tuple[str, str]:
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise ValueError("credentials do not belong into the URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     if parts.scheme != "s3" or not _NAME.fullmatch(parts.netloc) or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is no bucket: write it as s3://bucket or s3://bucket/prefix")
+        # Not repeated, here and below: of credentials with a slash in them half looks like a prefix.
+        raise ValueError("this is no bucket: write it as s3://bucket or s3://bucket/prefix")
     prefix = parts.path.strip("/")
     if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
-        raise ValueError(f"{url!r}: its prefix has empty parts or dots: correct it")
+        raise ValueError("the prefix of the bucket has empty parts or dots: correct it")
     return parts.netloc, prefix
 
 
@@ -95,7 +97,7 @@ class Bucket:
 
         Raises:
             FileNotFoundError: it is gone.
-            InputError: ``file_changing``, it is another one by now.
+            InputError: ``file_changing``, it is another one by now; ``file_unreadable``, it is archived.
         """
         import obstore
         from obstore.exceptions import PreconditionError
@@ -168,11 +170,12 @@ class Bucket:
             raise ConfigurationError(
                 "obstore_missing", "object storage needs obstore: pip install '.[s3]'"
             ) from error
+        plain_http = _plain_http()
         return S3Store(
             self.name,
             prefix=self.prefix or None,
             client_options={
-                "allow_http": _plain_http(),
+                "allow_http": plain_http,
                 "connect_timeout": _CONNECT_LIMIT,
                 "read_timeout": _SILENCE_LIMIT,
                 "timeout": _REQUEST_LIMIT,
@@ -196,6 +199,10 @@ class Bucket:
             raise
         except BaseError as error:
             status, code = _first(_STATUS, error), _first(_CODE, error)
+            if code == "InvalidObjectState":
+                raise InputError(
+                    "file_unreadable", "the object is archived (InvalidObjectState): restore it to be read"
+                ) from None
             if code in _REFUSALS or status in ("301", "400", "401", "403"):
                 raise self._refused(code or status) from None
             reason = code or (f"status {status}" if status else "no connection")
@@ -212,9 +219,21 @@ class Bucket:
 
 
 def _plain_http() -> bool:
-    """Whether the endpoint is asked for without encryption, which our own client options would forbid."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT", "")
+    """Whether the endpoint is asked for without encryption, which our own client options would forbid.
+
+    Raises:
+        ConfigurationError: an endpoint is none. The client would end the process (obstore 0.12.1: PanicException).
+    """
+    endpoint = ""
+    for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        if (value := os.environ.get(name)) is None:
+            continue
+        found = _ENDPOINT.fullmatch(value)
+        if found is None or int(found["port"] or 0) > 65535:
+            raise ConfigurationError(
+                "settings_invalid", f"{name} is no address: write it as https://host:port, or unset it"
+            )
+        endpoint = value
     return endpoint.startswith("http://") or os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1")
 
 

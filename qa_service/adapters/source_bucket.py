@@ -12,7 +12,7 @@ from qa_service.adapters.buckets import PIECE_BYTES, Bucket, BucketObject
 from qa_service.adapters.call_metadata import SIDECAR_NAMES
 from qa_service.adapters.discovery import AUDIO_SUFFIXES
 from qa_service.adapters.metadata_table import unreadable
-from qa_service.errors import InputError
+from qa_service.errors import InputError, TransientError
 from qa_service.ports.sources import Arriving, Listed, Received, Receiver, Unreadable
 
 _ROOT = Path("/s3:")  # where no disk has a folder: names in buckets look like paths to metadata
@@ -45,6 +45,9 @@ class BucketSource:
         sides = [self._arriving(one) for one in (first, second) if one is not None]
         return receiver.receive_all(sides, None)
 
+    def check(self) -> None:
+        self._bucket.check()
+
     def exists(self, path: Path) -> bool:
         return self._head(path) is not None
 
@@ -59,6 +62,12 @@ class BucketSource:
             return b"".join(_pieces(self._bucket, found.key, found.size_bytes, found.stamp))
         except FileNotFoundError as error:
             raise unreadable(path, "is gone", "put it there again") from error
+        except InputError as error:
+            if error.code != "file_unreadable":
+                raise
+            raise unreadable(
+                path, "cannot be read", "restore it, and permit these credentials to read it"
+            ) from error
 
     def _arriving(self, listed: Listed) -> Arriving:
         return Arriving(f"{self.name}/{listed.key}", listed.size_bytes, _Object(self._bucket, listed))
@@ -95,7 +104,17 @@ class _Object:
 
 def _pieces(bucket: Bucket, key: str, size: int, stamp: str) -> Iterator[bytes]:
     for start in range(0, size, PIECE_BYTES):
-        yield bucket.read(key, start, min(start + PIECE_BYTES, size), stamp=stamp)
+        try:
+            piece = bucket.read(key, start, min(start + PIECE_BYTES, size), stamp=stamp)
+        except TransientError as error:
+            if error.code != "bucket_refused":
+                raise
+            bucket.check()  # where all of it is refused nothing is held against the object
+            raise InputError(
+                "file_unreadable",
+                "the object cannot be read, though its bucket can be listed: permit these credentials to read it",
+            ) from error
+        yield piece
 
 
 def _listed(one: BucketObject) -> Listed:

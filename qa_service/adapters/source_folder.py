@@ -16,11 +16,12 @@ from qa_service.ports.sources import Listed, Received, Receiver, Unreadable
 
 
 class FolderSource:
-    """Implements ``Source``. Keys are paths relative to the folder."""
+    """Implements ``Source``. Keys are paths relative to the folder, and whole ones of what lies elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
         self.name = str(folder)
+        self._within = os.path.normpath(folder).rstrip("/") + "/"
 
     def walk(self, folder: Path | None = None) -> Iterator[Listed | Unreadable]:
         """See ``Source.walk``. Linked folders are followed, each real folder once.
@@ -48,10 +49,7 @@ class FolderSource:
                             yield listed
             except OSError as error:
                 if path == str(self._root):
-                    raise TransientError(
-                        "source_unavailable",
-                        f"the folder {path} cannot be listed ({error.strerror}): mount it, or correct QA_SOURCES",
-                    ) from error
+                    raise self._unavailable(error) from error
                 yield Unreadable(self._key(path), error.strerror or type(error).__name__)
 
     def path(self, key: str) -> Path:
@@ -59,6 +57,13 @@ class FolderSource:
 
     def look(self, path: Path) -> Listed | None:
         return self._listed(str(path), None) if _counts(path.name) else None
+
+    def check(self) -> None:
+        try:
+            with os.scandir(self._root) as entries:
+                next(entries, None)
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def receive(self, receiver: Receiver, first: Listed, second: Listed | None) -> Received:
         return receiver.receive(self.path(first.key), None, second=self.path(second.key) if second else None)
@@ -80,7 +85,15 @@ class FolderSource:
         )
 
     def _key(self, path: str) -> str:
-        return os.path.relpath(path, self._root) if ".." in path else path[len(self.name) :].lstrip("/")
+        """Of a file elsewhere, such as a call's other side in another source, its path from the root on."""
+        plain = os.path.normpath(path) if ".." in path else path
+        return plain.removeprefix(self._within)
+
+    def _unavailable(self, error: OSError) -> TransientError:
+        return TransientError(
+            "source_unavailable",
+            f"the folder {self.name} cannot be listed ({error.strerror}): mount it, or correct QA_SOURCES",
+        )
 
 
 def table_at(path: Path) -> Listed | None:

@@ -69,7 +69,9 @@ class SqlSourceRepository:
         ended: dict[str, Any] = {"checked_at": from_now, "error_code": error} if finished else {}
         self._change(source, owner, lease_owner=None, lease_expires_at=None, **ended)
 
-    def unchanged(self, source: str, files: Collection[Listed], states: Collection[SeenState]) -> set[str]:
+    def unchanged(
+        self, source: str, files: Collection[Listed], states: Collection[SeenState], *, but: str
+    ) -> set[str]:
         by_digest = {_digest(file.key): file for file in files}
         row = SourceFileRow
         source_id = self._id(source)
@@ -77,7 +79,10 @@ class SqlSourceRepository:
         for digests in _some(list(by_digest)):
             rows = self._session.execute(
                 select(row.key_digest, row.size_bytes, row.stamp).where(
-                    row.source_id == source_id, row.key_digest.in_(digests), row.state.in_(states)
+                    row.source_id == source_id,
+                    row.key_digest.in_(digests),
+                    row.state.in_(states),
+                    or_(row.error_code.is_(None), row.error_code != but),
                 )
             )
             for digest, size, stamp in rows:

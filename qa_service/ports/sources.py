@@ -99,6 +99,10 @@ class Source(Protocol):
         """What is at a path now; None when there is no recording."""
         ...
 
+    def check(self) -> None:
+        """Raises TransientError when it cannot be listed now: then a file that could not be read is not to blame."""
+        ...
+
     def receive(self, receiver: Receiver, first: Listed, second: Listed | None) -> Received:
         """Store a call of one file or two. Raises what the receiver does."""
         ...
@@ -122,7 +126,7 @@ class CallMetadataSource(Protocol):
 
 class SeenState(StrEnum):
     """What became of a file: ``growing`` is looked at again, ``waiting`` waits for the other side of its call,
-    ``refused`` waits until it changes or somebody asks."""
+    ``refused`` waits until it changes or somebody asks; one that could not be read is tried in each round."""
 
     GROWING = "growing"
     WAITING = "waiting"
@@ -134,7 +138,8 @@ class SeenState(StrEnum):
 class Seen:
     """What is remembered of a file.
 
-    ``since``: when it was first seen with this size and stamp. ``told``: digest of what was known about the call.
+    ``since``: when it was first seen with this size and stamp; of one that could not be read, when that was last
+    tried. ``told``: digest of what was known about the call.
     """
 
     key: str
@@ -169,8 +174,11 @@ class SourceRepository(Protocol):
         the next one begins ``rest_s`` later."""
         ...
 
-    def unchanged(self, source: str, files: Collection[Listed], states: Collection[SeenState]) -> Collection[str]:
-        """Keys of the files that are remembered with this size and stamp, in one of these states."""
+    def unchanged(
+        self, source: str, files: Collection[Listed], states: Collection[SeenState], *, but: str
+    ) -> Collection[str]:
+        """Keys of the files that are remembered with this size and stamp, in one of these states, and not with the
+        code ``but``."""
         ...
 
     def seen(self, source: str, keys: Collection[str]) -> Mapping[str, Seen]: ...

@@ -32,6 +32,7 @@ RETELL_S = 15 * 60.0
 """A table that is written to all day is never settled: what it tells of known calls is read so often."""
 
 _AT_ONCE = 500
+_UNREADABLE = "file_unreadable"
 _GONE = frozenset({"file_missing", "side_missing"})
 
 
@@ -71,12 +72,15 @@ class Round:
     def run(self) -> Iterator[Collected]:
         """Raises TransientError or another QAError where nothing more can be done now."""
         tables: list[Listed] = []
+        unreadable: list[tuple[Seen, Listed]] = []
         for files in _some(self._source.walk()):
             due = self._due(files)
             seen = self._seen(due)
             tables += [file for file in due if file.table]
             yield from self._unlisted([file for file in due if file.stamp.startswith(_UNLISTED)], seen)
-            yield from self._take([file for file in due if _is_recording(file)], seen)
+            before = {file.key: seen[file.key] for file in due if self._was_unreadable(file, seen.get(file.key))}
+            unreadable += [(before[file.key], file) for file in due if file.key in before]
+            yield from self._take([file for file in due if _is_recording(file) and file.key not in before], seen)
             if self._late():
                 return
         given = self._means.given_table()
@@ -84,7 +88,8 @@ class Round:
             yield from self._retell(table, everywhere=table is given)
             if self._late():
                 return
-        self.finished = True
+        self.finished = True  # what follows is worth no round by itself
+        yield from self._try_again(sorted(unreadable, key=lambda one: one[0].since))
 
     # --- what is listed -----------------------------------------------------------------------------------------
 
@@ -92,8 +97,22 @@ class Round:
         """What is new, changed, growing, or asked for again."""
         done = [SeenState.TAKEN, *([] if self._again else [SeenState.REFUSED, SeenState.WAITING])]
         with self._means.units_to_read() as unit:
-            unchanged = unit.sources.unchanged(self._source.name, files, done)
+            unchanged = unit.sources.unchanged(self._source.name, files, done, but=_UNREADABLE)
         return [file for file in files if file.key not in unchanged]
+
+    def _was_unreadable(self, file: Listed, seen: Seen | None) -> bool:
+        """By its permissions, an archive it must come back from, or a share that broke off: none of it changes the
+        file. It comes last, so that many of them keep nothing new waiting."""
+        unreadable = seen is not None and seen.state is SeenState.REFUSED and seen.code == _UNREADABLE
+        return unreadable and not self._again and not _differs(file, seen)
+
+    def _try_again(self, files: Sequence[tuple[Seen, Listed]]) -> Iterator[Collected]:
+        """From the one that was tried longest ago on, as the time may be over before the last."""
+        for start in range(0, len(files), _AT_ONCE):
+            some = files[start : start + _AT_ONCE]
+            yield from self._take([file for _, file in some], {seen.key: seen for seen, _ in some})
+            if self._late():
+                return
 
     def _seen(self, files: Collection[Listed]) -> Mapping[str, Seen]:
         with self._means.units() as unit:
@@ -149,6 +168,8 @@ class Round:
                 if error.code == "file_changing":
                     self._leave(here, {})
                 elif error.code not in _GONE:  # else it vanished since it was listed
+                    if error.code == _UNREADABLE:
+                        self._source.check()
                     yield from self._refuse(here, error, seen)
 
     def _are_apart(self, first: Path, second: Path) -> bool:
@@ -307,10 +328,13 @@ class Round:
         for file in files:
             known = seen.get(file.key)
             as_before = known and known.state is SeenState.REFUSED and known.code == error.code
-            if as_before and not _differs(file, known) and not self._again:
+            as_before = as_before and not _differs(file, known) and not self._again
+            if as_before and error.code != _UNREADABLE:
                 continue
             refused = Seen(file.key, file.size_bytes, file.stamp, SeenState.REFUSED, now)
             self._remember([replace(refused, code=error.code, message=error.message)])
+            if as_before:
+                continue
             yield Collected(self._source.name, file.key, Outcome.REFUSED, code=error.code, message=error.message)
 
     def _remember(self, files: Iterable[Seen]) -> None:

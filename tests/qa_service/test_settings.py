@@ -206,7 +206,8 @@ def test_sources_have_one_spelling(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "place", ["calls", "./calls", "~/calls", "gs://bucket", "s3://", "s3://key:secret@bucket"]
+    "place",
+    ["calls", "./calls", "~/calls", "gs://bucket", "s3://", "s3://key:secret@bucket", "s3:/key:secret@bucket"],
 )
 def test_what_is_no_source_is_named_without_its_secrets(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.setenv("QA_SOURCES", place)

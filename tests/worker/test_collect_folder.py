@@ -218,6 +218,104 @@ def test_a_closed_folder_is_named_once_and_harms_no_other(
     assert container.outcomes() == {}
 
 
+def refusing_to_open(monkeypatch: pytest.MonkeyPatch, refused: set[str], error: OSError) -> None:
+    opened = os.open
+
+    def refusing(path: str, flags: int, *arguments: object, **named: object) -> int:
+        if Path(path).name in refused:
+            raise error  # root may read what is closed to others
+        return opened(path, flags, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("os.open", refusing)
+
+
+def test_a_file_that_cannot_be_read_is_tried_in_each_round_after_what_is_new(
+    container: CollectingContainer, wall: ManualClock, incoming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa_service.services.collect._SHARE", 0)
+    for name in ("1.wav", "2.wav"):
+        (incoming / name).write_bytes(name.encode())
+    wall.advance(SETTLE_S + 1)
+    refused = {"1.wav", "2.wav"}
+    refusing_to_open(monkeypatch, refused, PermissionError(13, "Permission denied"))
+    assert container.outcomes() == {"1.wav": "file_unreadable", "2.wav": "file_unreadable"}
+    assert container.outcomes() == {}  # it is told once
+    (incoming / "0.wav").write_bytes(b"new")
+    wall.advance(SETTLE_S + 1)
+    refused.discard("1.wav")
+    assert list(container.outcomes()) == ["0.wav", "1.wav"]
+    container.collector.turn_s = 0.0
+    refused.clear()
+    assert container.collector.turn() == 1
+    assert container.outcomes() == {}
+
+
+def test_of_many_that_cannot_be_read_the_one_tried_longest_ago_is_first(
+    container: CollectingContainer, wall: ManualClock, incoming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    (source,) = container.collector.sources
+    receive = source.receive
+
+    def told(receiver, first, second):  # type: ignore[no-untyped-def]
+        tried.append(first.key)
+        return receive(receiver, first, second)
+
+    monkeypatch.setattr(source, "receive", told)
+    monkeypatch.setattr("qa_service.services.collect._SHARE", 0)
+    names = [f"{number}.wav" for number in range(3)]
+    for name in names:
+        (incoming / name).write_bytes(name.encode())
+    refusing_to_open(monkeypatch, set(names), PermissionError(13, "Permission denied"))
+    wall.advance(SETTLE_S + 1)
+    container.collect()
+    container.collector.turn_s = 0.0
+    tried.clear()
+    for _ in names:
+        wall.advance(1)
+        container.collector.turn()
+    assert sorted(tried) == names
+
+
+def test_a_share_that_breaks_off_condemns_no_file(
+    container: CollectingContainer, wall: ManualClock, incoming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (incoming / "1.wav").write_bytes(b"one")
+    wall.advance(SETTLE_S + 1)
+    (source,) = container.collector.sources
+    receive = source.receive
+
+    def breaking_off(receiver, first, second):  # type: ignore[no-untyped-def]
+        incoming.rename(incoming.with_name("away"))
+        return receive(receiver, first, second)
+
+    monkeypatch.setattr(source, "receive", breaking_off)
+    with monkeypatch.context() as patch:
+        refusing_to_open(patch, {"1.wav"}, OSError(116, "Stale file handle"))
+        with pytest.raises(TransientError) as caught:
+            container.collect()
+    assert caught.value.code == "source_unavailable"
+    incoming.with_name("away").rename(incoming)
+    monkeypatch.undo()
+    assert container.outcomes() == {"1.wav": "new"}
+
+
+def test_a_side_in_another_source_is_that_file(tmp_path: Path, incoming: Path) -> None:
+    """And not the one whose name is left when as much is cut off as the folder's name is long."""
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    table = tmp_path / "all.csv"
+    table.write_text(f"file,second_file\n{incoming}/a.wav,{other}/b.wav\n")
+    container = CollectingContainer(tmp_path / "data", str(incoming), settle_s=0.0, source_metadata=table)
+    (incoming / "a.wav").write_bytes(b"agent")
+    (other / "b.wav").write_bytes(b"customer")
+    assert container.outcomes() == {"a.wav": "new"}
+    with container.database.unit_of_work() as unit:
+        (recording,) = unit.recordings.find("a.wav")
+    assert recording.second_path == str(other / "b.wav")
+    container.database.dispose()
+
+
 def test_a_share_that_is_not_mounted_takes_nothing_back(
     container: CollectingContainer, wall: ManualClock, incoming: Path, tmp_path: Path
 ) -> None:

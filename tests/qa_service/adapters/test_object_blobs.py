@@ -13,7 +13,7 @@ import pytest
 
 from qa_service.adapters.buckets import PIECE_BYTES, Bucket, parse_bucket_url
 from qa_service.adapters.object_blobs import ObjectBlobStore
-from qa_service.errors import InputError, TransientError
+from qa_service.errors import ConfigurationError, InputError, TransientError
 from tests.buckets import KEY, S3, SECRET, Drawer
 
 
@@ -177,3 +177,27 @@ def test_credentials_in_the_url_are_refused_and_not_repeated() -> None:
     with pytest.raises(ValueError, match="AWS_SECRET_ACCESS_KEY") as caught:
         parse_bucket_url(f"s3://{KEY}:{SECRET}@calls")
     assert SECRET not in str(caught.value)
+    for url in (f"s3://{KEY}:/{SECRET}@calls", f"s3://{KEY}/..{SECRET}/../x", f"s3://calls/{SECRET}//x"):
+        with pytest.raises(ValueError, match=r"s3://|prefix") as caught:
+            parse_bucket_url(url)
+        assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "minio.site:9000",
+        "http//minio",
+        "http://",
+        "http://minio:99999",
+        "http://a b",
+        "http://[::1",
+        "ftp://minio",
+    ],
+)
+def test_an_endpoint_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL is no address") as caught:
+        Bucket("s3://calls").check()
+    assert caught.value.code == "settings_invalid"

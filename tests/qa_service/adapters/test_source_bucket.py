@@ -1,5 +1,7 @@
 """Buckets as sources: what counts, pages of listings, objects that change, keys that nothing can be done with."""
 
+import http.server
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.source_bucket import BucketSource
-from qa_service.errors import InputError, TransientError
+from qa_service.errors import InputError, QAError, TransientError
 from qa_service.ports.sources import Listed
 from tests.buckets import S3, Drawer
 
@@ -81,6 +83,59 @@ class _Reader:
 
     def receive_all(self, sides, metadata):  # type: ignore[no-untyped-def]
         return [side.source.read(1000) for side in sides]
+
+
+class _Closed(http.server.BaseHTTPRequestHandler):
+    """Has one object that nobody may read; nor may they list, where ``all`` is closed."""
+
+    code = "AccessDenied"
+    all = False
+
+    def do_HEAD(self) -> None:
+        self._answer(200, b"x")
+
+    def do_GET(self) -> None:
+        if "list-type" in self.path and not self.all:
+            self._answer(200, b"<ListBucketResult></ListBucketResult>")
+        else:
+            self._answer(403, f"<Error><Code>{self.code}</Code></Error>".encode())
+
+    def _answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", '"stamp"')
+        self.send_header("Last-Modified", "Sun, 01 Nov 2026 10:00:00 GMT")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("reason", "all_of_it", "code", "of_table"),
+    [
+        ("InvalidObjectState", False, "file_unreadable", "metadata_unreadable"),  # archived
+        ("AccessDenied", False, "file_unreadable", "metadata_unreadable"),
+        ("AccessDenied", True, "bucket_refused", "bucket_refused"),
+    ],
+)
+def test_an_object_that_may_not_be_read_is_told_from_a_bucket_that_may_not(
+    s3: S3, monkeypatch: pytest.MonkeyPatch, reason: str, all_of_it: bool, code: str, of_table: str
+) -> None:
+    monkeypatch.setattr(_Closed, "code", reason)
+    monkeypatch.setattr(_Closed, "all", all_of_it)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        source = BucketSource(Bucket("s3://calls"))
+        with pytest.raises(QAError) as recording:
+            source.receive(_Reader(), Listed("1.wav", 1, '"stamp"', None), None)
+        with pytest.raises(QAError) as table:
+            source.read(source.path("call_metadata.csv"))
+        server.shutdown()
+    assert (recording.value.code, table.value.code) == (code, of_table)
 
 
 def test_a_key_that_cannot_be_listed_is_named(source: BucketSource, drawer: Drawer, s3: S3) -> None:
