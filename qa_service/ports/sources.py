@@ -100,7 +100,7 @@ class Source(Protocol):
         ...
 
     def check(self) -> None:
-        """Raises TransientError when it cannot be listed now: then a file that could not be read is not to blame."""
+        """Raises TransientError when it cannot be listed now: a file that cannot be read then is not to blame."""
         ...
 
     def receive(self, receiver: Receiver, first: Listed, second: Listed | None) -> Received:
