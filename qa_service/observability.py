@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal, TextIO
@@ -26,7 +27,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "json", "console"]
 
 # Telephone numbers have seven digits and more, some of them written in groups.
-_LONG_NUMBER = re.compile(r"\+?\d{7,}|\d{3,4}[ -]\d{3,4}[ -]?\d{4}")
+_LONG_NUMBER = re.compile(r"\+?\d{7,}|\(?\d{2,4}\)?[ .-]?\d{3,4}[ .-]?\d{4}|\d{4}-\d{4}")
 _MASK = "<number>"
 _NO_NUMBERS = frozenset(("timestamp", "host", "digest", "trace"))
 """Fields that hold digits and nobody's number."""
@@ -80,6 +81,18 @@ def configure_logging(
     for name in adopted:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+
+
+def log_uncaught() -> None:
+    """What nobody catches, in whatever thread, is a line like any other and not Python's own."""
+
+    def uncaught(kind: type[BaseException], error: BaseException | None, _: object) -> None:
+        if issubclass(kind, KeyboardInterrupt | SystemExit) or error is None:
+            return
+        log.critical("nobody caught this", exc_info=error)
+
+    sys.excepthook = uncaught
+    threading.excepthook = lambda told: uncaught(told.exc_type, told.exc_value, None)
 
 
 def _number(level: LogLevel) -> int:

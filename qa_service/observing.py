@@ -116,13 +116,10 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Several observers as one; none, until they are added."""
+    """Several observers as one, or none."""
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = list(observers)
-
-    def add(self, observer: Observer) -> None:
-        self._observers.append(observer)
 
     def started(self, job: Job) -> None:
         for observer in self._observers:

@@ -108,12 +108,18 @@ class Child:
     def work(self) -> None:
         """One batch. Rings again if a job came to its end: there may be more; and for others if it can do none."""
         turn = self.container.duty.work()
-        if turn.ended or not turn.fit:
-            self._bell.ring()
         if turn.worn:
+            self._bell.ring()
             raise SystemExit(1)  # the pool makes a fresh process
         if not turn.fit:
-            time.sleep(UNFIT_S)  # what is rung meanwhile, others hear
+            self.stand_aside()
+        elif turn.ended:
+            self._bell.ring()
+
+    def stand_aside(self) -> None:
+        """Pass the bell on: what is rung in the next moments, others hear."""
+        self._bell.ring()
+        time.sleep(UNFIT_S)
 
 
 def make_app(settings: Settings, make: Callable[[Settings], Container] = Container) -> Celery:
@@ -153,7 +159,7 @@ def make_app(settings: Settings, make: Callable[[Settings], Container] = Contain
 
     @app.task(name=WORK, shared=False)  # type: ignore[untyped-decorator]
     def work() -> None:
-        with _logged("no work could be taken"):
+        with _logged("no work could be taken", otherwise=child.stand_aside):
             child.sweep()
             child.work()
 
@@ -178,12 +184,13 @@ def _logs_are_set_up(**_: Any) -> None:
 
 
 @contextmanager
-def _logged(what: str) -> Iterator[None]:
+def _logged(what: str, *, otherwise: Callable[[], None] = lambda: None) -> Iterator[None]:
     """The store's trouble ends a task and no worker: the next message tries again."""
     try:
         yield
     except QAError as error:
         log.warning(what, code=error.code, message=error.message)
+        otherwise()
 
 
 class _Waking(bootsteps.StartStopStep):  # type: ignore[misc]

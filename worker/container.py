@@ -37,7 +37,7 @@ from qa_service.services.collect import Collector
 from qa_service.services.collecting import Means
 from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
-from qa_service.services.fitness import ALWAYS_FIT, Fitness, recordings_are_here
+from qa_service.services.fitness import ALWAYS_FIT, Fitness, at_most_each, recordings_are_here
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
 from qa_service.services.plans import Planner
@@ -169,8 +169,7 @@ class Container:
     @cached_property
     def duty(self) -> Duty:
         """For workers."""
-        units = self.database.unit_of_work
-        fitness = Fitness((lambda: recordings_are_here(units, self.blobs), self.hear.rehearse))
+        fitness = Fitness((self._recordings_are_here, self._load_packs, self.hear.rehearse))
         return Duty(
             jobs=self._score_recordings(fitness),
             upkeep=self.upkeep,
@@ -178,6 +177,12 @@ class Container:
             fitness=fitness,
             sweep_every_s=self.sweep_every_s,
         )
+
+    def _recordings_are_here(self) -> None:
+        recordings_are_here(self.database.unit_of_work, self.blobs)
+
+    def _load_packs(self) -> None:
+        self.evaluate.selection_digest(None)
 
     def _score_recordings(self, fitness: Fitness) -> ScoreRecordings:
         return ScoreRecordings(
@@ -230,7 +235,13 @@ class Container:
             settle_s=settings.settle_s,
             at_night=settings.nightly_at is not None,
         )
-        return Collector(means, owner=self.owner, is_dead=is_dead, every_s=settings.collect_every_s)
+        return Collector(
+            means,
+            owner=self.owner,
+            is_dead=is_dead,
+            every_s=settings.collect_every_s,
+            ready=at_most_each(60.0, self._recordings_are_here),
+        )
 
     def _told_by(self, source: Source, warn: Callable[[str], None]) -> MetadataSources:
         files = source if isinstance(source, BucketSource) else DISK

@@ -68,7 +68,7 @@ def _work(container: Container, stop: threading.Event, *, alive: Callable[[], No
         duty.look_after()
         container.collector.turn()
         turn = duty.work()
-        if turn.worn or _has_outgrown(container.settings):
+        if turn.worn or (turn.ended and _has_outgrown(container.settings)):
             return
         if not turn.ended:
             stop.wait(POLL_S if turn.fit else UNFIT_S)

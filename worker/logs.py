@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from qa_service.observability import LogLevel, configure_logging
+from qa_service.observability import LogLevel, configure_logging, log_uncaught
 from qa_service.settings import Settings
 
 WORKER: Final = "qa-worker"
@@ -17,6 +17,8 @@ def set_up_logs(
     """``usual``: the level where nobody chose one; ``verbose``: everything, whoever chose what."""
     level: LogLevel = "debug" if verbose else settings.log_level or usual
     configure_logging(level=level, form=settings.log_format, service=service)
+    if service == WORKER:
+        log_uncaught()
 
 
 def are_verbose() -> bool:

@@ -88,7 +88,7 @@ class LocalBlobStore:
 
     @contextmanager
     def local_path(self, uri: str) -> Iterator[Path]:
-        self.size_bytes(uri)
+        self.open(uri).close()  # a file that this account cannot read is the storage's fault, not the recording's
         yield self._locate(uri)
 
     def size_bytes(self, uri: str) -> int:

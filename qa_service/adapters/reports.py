@@ -116,9 +116,16 @@ class ReportReceiver:
             except msgspec.MsgspecError:
                 log.warning("a report cannot be read")
                 continue
-            if message.lost:
-                self._lost(message.lost)
-            if isinstance(message, _Settled):
-                self._observer.settled(message.report)
-            else:
-                self._observer.swept(freed=message.freed, set_aside=message.set_aside)
+            try:
+                self._count(message)
+            except Exception:  # one report less, and not all that follow
+                log.exception("a report could not be counted")
+                self._lost(1)
+
+    def _count(self, message: _Message) -> None:
+        if message.lost:
+            self._lost(message.lost)
+        if isinstance(message, _Settled):
+            self._observer.settled(message.report)
+        else:
+            self._observer.swept(freed=message.freed, set_aside=message.set_aside)

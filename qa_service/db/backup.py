@@ -50,7 +50,8 @@ def backup(url: str, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.touch(exist_ok=False)  # sqlite3 says no more than that it cannot open
+    # Made here because sqlite3 says no more than that it cannot open; for the owner alone: it holds what was said.
+    target.touch(mode=0o600, exist_ok=False)
     with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading:
         # All pages in one transaction that reads: of one moment, and in WAL mode nobody waits for it.
         with closing(sqlite3.connect(target)) as writing:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -112,7 +112,7 @@ class Database:
         try:
             with Session(engine, expire_on_commit=False) as session:
                 yield SqlUnitOfWork(session, self._clock)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise TransientError(
                 "database_interrupted",

@@ -26,7 +26,14 @@ log = structlog.get_logger(__name__)
 
 class Collector:
     def __init__(
-        self, means: Means, *, owner: str, is_dead: Callable[[str], bool], every_s: float, turn_s: float = TURN_S
+        self,
+        means: Means,
+        *,
+        owner: str,
+        is_dead: Callable[[str], bool],
+        every_s: float,
+        turn_s: float = TURN_S,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
@@ -35,7 +42,9 @@ class Collector:
             is_dead: whether the process of a name is known to be gone.
             every_s: seconds from the end of a source's round to its next, in turns.
             turn_s: seconds.
+            ready: raises what keeps this machine from storing recordings where others find them.
         """
+        self._ready = ready
         self.means = means
         self._owner = owner
         self._is_dead = is_dead
@@ -48,6 +57,11 @@ class Collector:
 
     def turn(self) -> int:
         """Look through the sources whose time has come; how many files were taken. Never fails."""
+        try:
+            self._ready()
+        except QAError as error:
+            log.warning("nothing is collected", code=error.code, message=error.message)
+            return 0
         ends_at = time.monotonic() + self.turn_s
         taken = 0
 

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Jobs that ``ended`` in it; whether the worker is ``fit`` to do any.
+    """Jobs that ``ended`` in it; whether the worker was ``fit`` to do any.
 
     ``worn``: it was fit before, and a fresh process may be again: engines that once failed on a GPU stay broken.
     """
@@ -87,6 +87,7 @@ class Duty:
                     ended += seen.ended
                 else:
                     log.warning("job was not settled", job=job_id, code=seen.code)
-        except QAError as error:
+        except QAError as error:  # the store's trouble: it may pass
             log.warning("no work could be taken", code=error.code, message=error.message)
+            return Turn(ended, fit=False)
         return Turn(ended)

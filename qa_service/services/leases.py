@@ -16,6 +16,7 @@ from qa_service.errors import ConflictError, QAError
 from qa_service.ports import NO_COST, Cost, Job, UnitOfWork, UnitOfWorkFactory
 
 RETRY_DELAY_S, MOST_DOUBLINGS = 1.0, 9  # up to eight and a half minutes
+MOST_ATTEMPTS = 200  # more than a day
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,10 @@ class Leases:
             unit.jobs.fail(job_id, self._owner, code=code, message=message, cost=cost)
 
     def put_back(self, job: Job, error: QAError, *, cost: Cost = NO_COST) -> None:
-        """To be tried again in a moment, a longer one each time."""
+        """To be tried again in a moment, a longer one each time; what has not passed in a day of tries fails."""
+        if job.attempts >= MOST_ATTEMPTS:
+            self.fail(job.id, code=error.code, message=error.message, cost=cost)
+            return
         doublings = min(job.attempts - 1, MOST_DOUBLINGS)  # attempts grow without end where a disk stays full
         delay_s = RETRY_DELAY_S * 2**doublings
         with self._settling(job.id) as unit:
@@ -115,6 +119,8 @@ class Leases:
                 self._extend(held)
             except QAError as error:
                 log.warning("heartbeat failed", jobs=held, code=error.code)
+            except Exception:  # the next one may pass; without any the work would be somebody else's
+                log.exception("heartbeat failed", jobs=held)
 
     def _extend(self, held: list[int]) -> None:
         if not held:

@@ -14,6 +14,7 @@ from qa_service.db.rows import EvaluationRow, RecordingRow
 from qa_service.domain.batch_runs import BatchKind, BatchState
 from qa_service.errors import ConfigurationError
 from qa_service.ports import JobState
+from qa_service.services.duty import Duty
 from qa_service.settings import Settings
 from tests.brokers import Redis
 from tests.fakes import SILENT
@@ -99,6 +100,23 @@ def test_a_bell_without_a_broker_rings_for_nobody_and_fails_nobody(
     broker.kill()
     enqueue(container, b"one")
     make_app(container.settings, make=lambda _: container).tasks[SWEEP]()
+
+
+class Locked(FakeContainer):
+    """On a database that a newer version has upgraded."""
+
+    @property
+    def duty(self) -> Duty:  # type: ignore[override]
+        raise ConfigurationError("database_newer", "upgrade the product")
+
+
+def test_a_worker_in_trouble_passes_the_bell_on(
+    container: FakeContainer, broker: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.app.UNFIT_S", 0.0)
+    locked = Locked(container.settings.data_dir, settings=container.settings)
+    make_app(container.settings, make=lambda _: locked).tasks[WORK]()
+    assert broker.client().llen(SPEECH) == 1
 
 
 def test_speech_workers_ask_nobody_for_a_sweep(

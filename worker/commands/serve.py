@@ -1,6 +1,5 @@
 """``qa serve``: the whole product on one machine, nothing else to install."""
 
-import signal
 import subprocess
 import sys
 import threading
@@ -44,11 +43,12 @@ def serve(
     stop = stopped_by_signals()
     with metrics_of(settings), _web(host, port, ended=stop) as web:
         run_embedded(settings, size=concurrency or as_many_as_fit(settings), stop=stop)
-    if web.returncode not in (0, -signal.SIGTERM):
+        status = web.poll()
+    if status is not None:  # it ended first, and by itself
         raise ConfigurationError(
             "web_ended",
-            f"the web process ended by {how_it_ended(web.returncode)}: its own words stand above; another program "
-            f"may listen on {host}:{port}",
+            f"the web process ended by {how_it_ended(status)}: its own words stand above; another program may "
+            f"listen on {host}:{port}",
         )
 
 

@@ -110,11 +110,39 @@ def test_storage_of_another_database_is_noticed(workplace: Workplace) -> None:
     with workplace.database.unit_of_work() as unit:
         newest, oldest = unit.recordings.newest(9)
     workplace.blobs.delete(newest.blob_uris[0])
-    check()  # one was deleted: that is no other storage
+    check()  # one of two may have been deleted
     workplace.blobs.delete(oldest.blob_uris[0])
     with pytest.raises(ConfigurationError) as caught:
         check()
     assert caught.value.code == "storage_foreign"
+
+
+def test_one_file_in_the_wrong_storage_does_not_make_it_the_right_one(workplace: Workplace) -> None:
+    for number in range(5):
+        _enqueued(workplace, f"call {number}".encode())
+    with workplace.database.unit_of_work() as unit:
+        recordings = unit.recordings.newest(9)
+    for recording in recordings[1:]:
+        workplace.blobs.delete(recording.blob_uris[0])
+    with pytest.raises(ConfigurationError) as caught:
+        recordings_are_here(workplace.database.unit_of_work, workplace.blobs)
+    assert caught.value.code == "storage_foreign"
+
+
+def test_what_never_passes_fails_in_the_end(workplace: Workplace, clock: ManualClock) -> None:
+    job_id = _enqueued(workplace, b"one")
+
+    def fail(_: bytes) -> None:
+        raise TransientError("storage_unavailable", "free it up")
+
+    workplace.transcriber.during = fail
+    jobs = workplace.jobs()
+    waited_s = 0.0
+    while (job := jobs.run(job_id)).state is JobState.QUEUED:
+        clock.advance(600)
+        waited_s += 600
+    assert (job.state, job.error_code) == (JobState.FAILED, "storage_unavailable")
+    assert waited_s > 24 * 3600
 
 
 def _enqueued(workplace: Workplace, content: bytes) -> int:
