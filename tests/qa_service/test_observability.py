@@ -79,10 +79,10 @@ def test_a_job_is_told_from_its_claim_to_its_end(
 def test_what_is_stored_is_not_heard_again(
     container: FakeContainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging(level="info")  # before anything is logged: until then structlog writes to stdout
     (job,) = work(container, tmp_path / "calls", f"say {SAID}")
     recording = container.ingest.receive(next((tmp_path / "calls").iterdir()), None)
     again = container.jobs.enqueue(recording.recording, recording.metadata, pack=None)
-    configure_logging(level="info")
     list(container.jobs.run_all([again.id]))
     settled = lines(capsys)[-1]
     assert (settled["job"], settled["ending"], settled["audio_s"], settled["stages"]) == (job, "done", 0.0, {})
