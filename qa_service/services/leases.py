@@ -87,7 +87,7 @@ class Leases:
         if job.attempts >= MOST_ATTEMPTS:
             self.fail(job.id, code=error.code, message=error.message, cost=cost)
             return
-        doublings = min(job.attempts - 1, MOST_DOUBLINGS)  # attempts grow without end where a disk stays full
+        doublings = min(job.attempts - 1, MOST_DOUBLINGS)
         delay_s = RETRY_DELAY_S * 2**doublings
         with self._settling(job.id) as unit:
             unit.jobs.retry_later(

@@ -18,7 +18,7 @@ from qa_service.domain.conversation import Conversation
 from qa_service.errors import EngineError, InputError, QAError, TransientError
 from qa_service.ports import Job, JobState, StoredConversation
 from qa_service.services.jobs import BatchLimits
-from qa_service.services.leases import Leases
+from qa_service.services.leases import MOST_ATTEMPTS, Leases
 from tests.fakes import DURATION_S, HUMMING, SILENT, Workplace
 
 NOTHING = CallMetadata()
@@ -358,7 +358,7 @@ def test_what_could_not_be_settled_is_given_back_by_the_next_batch(workplace: Wo
     assert (job.state, job.losses) == (JobState.DONE, 0)
 
 
-@pytest.mark.parametrize(("attempts", "delay_s"), [(1, 1.0), (3, 4.0), (10, 512.0), (5_000, 512.0)])
+@pytest.mark.parametrize(("attempts", "delay_s"), [(1, 1.0), (3, 4.0), (10, 512.0), (MOST_ATTEMPTS - 1, 512.0)])
 def test_passing_trouble_waits_longer_each_time_and_never_too_long(
     workplace: Workplace, attempts: int, delay_s: float
 ) -> None:
