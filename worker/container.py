@@ -233,6 +233,8 @@ class Container:
             told_by=self._told_by,
             given_table=lambda: table_at(table) if table else None,
             settle_s=settings.settle_s,
+            max_file_bytes=settings.max_file_bytes,
+            has_space=self._has_space,
             at_night=settings.nightly_at is not None,
         )
         return Collector(

@@ -101,6 +101,10 @@ class SqlJobQueue:
         queued = select(JobRow.id).where(text(OPEN_JOBS), JobRow.state == JobState.QUEUED.value).limit(limit)
         return self._session.scalar(select(func.count()).select_from(queued.subquery())) or 0
 
+    def any_of(self, recording_id: int) -> bool:
+        one = select(JobRow.id).where(JobRow.recording_id == recording_id).limit(1)
+        return self._session.scalar(one) is not None
+
     def get(self, job_id: int) -> Job:
         # Refreshed: other workers change jobs all the time.
         row = self._session.get(JobRow, job_id, populate_existing=True)

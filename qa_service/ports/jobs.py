@@ -95,6 +95,10 @@ class JobQueue(Protocol):
         """How many jobs are queued, counted up to ``limit``."""
         ...
 
+    def any_of(self, recording_id: int) -> bool:
+        """Whether there is a job about the recording, in whatever state."""
+        ...
+
     def get(self, job_id: int) -> Job:
         """Raises NotFoundError."""
         ...

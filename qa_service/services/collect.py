@@ -16,7 +16,7 @@ from qa_service.services.collect_round import Round
 from qa_service.services.collecting import Collected, Means, Outcome
 
 TURN_S = 30.0
-"""After this long a worker goes back to its other work, and begins the round again later."""
+"""After taking files of a source for so long a worker goes on to other work, and begins again later."""
 
 _SHARE = 9  # an archive of millions takes a tenth of one worker's time, however long a round is
 _LEASE_S = 300.0  # a large file on a slow line; a collector that died on this machine is found out at once
@@ -62,21 +62,19 @@ class Collector:
         except QAError as error:
             log.warning("nothing is collected", code=error.code, message=error.message)
             return 0
-        ends_at = time.monotonic() + self.turn_s
         taken = 0
-
-        def is_late() -> bool:
-            return time.monotonic() > ends_at
-
         for source in self.sources:
             seen: Counter[str] = Counter()
             try:
                 if not self._take(source, every_s=self._every_s):
                     continue
-                for one in self._round(source, again=False, is_late=is_late, warn=partial(_count, seen)):
+                for one in self._round(
+                    source, again=False, is_late=_Turn(self.turn_s), warn=partial(_count, seen)
+                ):
                     seen[one.code if one.outcome is Outcome.REFUSED and one.code else one.outcome.value] += 1
             except QAError as error:
-                log.warning("not collected", source=source.name, code=error.code, message=error.message)
+                # Without its message, which may name a file: `qa collect` tells it.
+                log.warning("not collected", source=source.name, code=error.code)
             except Exception:
                 log.exception("not collected", source=source.name)
             if seen:
@@ -143,6 +141,21 @@ class Collector:
                 unit.commit()
         except QAError as trouble:  # it runs out by itself
             log.warning("a source was not given back", source=source.name, code=trouble.code)
+
+
+class _Turn:
+    """Whether the time is over. It begins when that is asked first, which is after something was received: where a
+    source takes longer to be listed, each round would else be cut off after its first file."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends_at: float | None = None
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if self._ends_at is None:
+            self._ends_at = now + self._seconds
+        return now >= self._ends_at
 
 
 def _count(seen: Counter[str], _warning: str) -> None:

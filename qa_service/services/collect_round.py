@@ -178,11 +178,13 @@ class Round:
 
     def _received(self, call: CallFiles, sides: Sequence[Listed]) -> Collected:
         told = self._metadata.of(call)
+        self._check_room(sides)
         self._further = True
-        received = self._source.receive(self._means.ingest, sides[0], sides[1] if len(sides) > 1 else None)
+        ingest = self._means.ingest
+        if told is not None:
+            ingest = ingest.checked(lambda known: self._check_twins(known, told, sides))
+        received = self._source.receive(ingest, sides[0], sides[1] if len(sides) > 1 else None)
         recording_id = received.recording.id
-        if told is not None and not received.new:
-            self._check_twins(received, told, sides)
         outcome = self._tell(received, told)
         now = self._means.clock.now()
         self._remember(
@@ -191,17 +193,32 @@ class Round:
         )
         return Collected(self._source.name, sides[0].key, outcome, recording_id)
 
+    def _check_room(self, sides: Sequence[Listed]) -> None:
+        """Before anything is copied: what is too large, or finds no room on the disk, is not scored anyway."""
+        most = self._means.max_file_bytes
+        if (size := max(side.size_bytes for side in sides)) > most:
+            raise InputError(
+                "file_too_large",
+                f"the file has {size / 1024**2:.0f} MiB, more than the {most / 1024**2:.0f} allowed: export it "
+                "compressed, or raise QA_MAX_FILE_BYTES",
+            )
+        if not self._means.has_space():
+            raise TransientError(
+                "disk_full", "the data disk has less room than QA_MIN_FREE_BYTES: make room, or lower that"
+            )
+
     def _tell(self, received: Received, told: CallMetadata | None) -> Outcome:
         """Store what is known, and queue the call where that makes a difference.
 
-        What was never evaluated is left to the nightly run where there is one; an older call that something new is
-        told about would never come up there.
+        What was never evaluated is left to the nightly run where there is one; a call that one came to before, and
+        that something new is told about, would never come up there again.
         """
         ingest, jobs = self._means.ingest, self._means.jobs
         now = ingest.tell(received, told) if told is not None else received
         changed = now.metadata != received.metadata
         evaluated = not received.new and self._is_evaluated(received)
-        if (changed and evaluated) or not (evaluated or self._means.at_night):
+        past = evaluated or (changed and not received.new and self._has_job(received))
+        if (changed and past) or not (evaluated or self._means.at_night):
             jobs.enqueue(now.recording, now.metadata, pack=None, priority=COLLECT_PRIORITY)
         return Outcome.NEW if received.new else Outcome.TOLD if changed else Outcome.KNOWN
 
@@ -209,13 +226,17 @@ class Round:
         with self._means.units() as unit:
             return unit.evaluations.latest(received.recording.id) is not None
 
+    def _has_job(self, received: Received) -> bool:
+        with self._means.units_to_read() as unit:
+            return unit.jobs.any_of(received.recording.id)
+
     def _check_twins(self, received: Received, told: CallMetadata, sides: Sequence[Listed]) -> None:
         """The same bytes under two names are one call: unless the first name is gone, both must say the same."""
         names = self._metadata.contradictions(received.metadata, told)
         if not names:
             return
         own = {(self._source.name, side.key) for side in sides}
-        with self._means.units() as unit:
+        with self._means.units_to_read() as unit:
             places = unit.sources.places(received.recording.id)
         for name, key in places:
             source = self._means.sources.get(name)

@@ -38,6 +38,7 @@ class Means:
 
     ``sources``: all that are configured, by name. ``told_by``: opens what is known about a source's calls, and is
     given whom to warn of what is wrong with it.
+    ``has_space``: whether the data disk has room for more.
     ``at_night``: a nightly run queues what is new. ``given_table``: the table that tells of all recordings, where
     there is one.
     """
@@ -51,4 +52,6 @@ class Means:
     told_by: Callable[[Source, Callable[[str], None]], CallMetadataSource]
     given_table: Callable[[], Listed | None]
     settle_s: float
+    max_file_bytes: int
+    has_space: Callable[[], bool]
     at_night: bool = False

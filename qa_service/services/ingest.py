@@ -6,7 +6,7 @@ cannot be read, or is still being written, changes nothing. A call of two files 
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
@@ -21,9 +21,22 @@ _COMPARE_BYTES = 1024 * 1024
 
 
 class Ingest:
-    def __init__(self, *, units: UnitOfWorkFactory, blobs: BlobStore) -> None:
+    def __init__(
+        self, *, units: UnitOfWorkFactory, blobs: BlobStore, check: Callable[[Received], None] | None = None
+    ) -> None:
+        """
+        Args:
+            units: where recordings are stored.
+            blobs: where their bytes are.
+            check: told of a recording that was known before; what it raises leaves that as it was, name included.
+        """
         self._units = units
         self._blobs = blobs
+        self._check = check
+
+    def checked(self, check: Callable[[Received], None]) -> Self:
+        """The same with this check."""
+        return type(self)(units=self._units, blobs=self._blobs, check=check)
 
     def receive(self, path: Path, metadata: CallMetadata | None, *, second: Path | None = None) -> Received:
         """Store the file and what is known about the call; values known now win over stored ones.
@@ -72,6 +85,8 @@ class Ingest:
     ) -> Received:
         with self._units() as unit:
             recording, new = unit.recordings.add(blob, path=path, second=second)
+            if self._check is not None and not new:
+                self._check(Received(recording, unit.metadata.get(recording.id), new))
             known = _know(unit, recording, metadata)
             unit.commit()
         return Received(recording, known, new)

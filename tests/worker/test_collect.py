@@ -5,15 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from qa_service.db.rows import CallMetadataRow, EvaluationRow, JobRow, RecordingRow, SourceRow
 from qa_service.domain.call import CallMetadata
-from qa_service.errors import ConflictError
-from qa_service.ports import COLLECT_PRIORITY
+from qa_service.errors import ConflictError, TransientError
+from qa_service.ports import COLLECT_PRIORITY, JobState
 from qa_service.services.collect_round import RETELL_S
 from tests.buckets import S3
+from tests.fakes import SILENT
 from tests.worker.collecting import CollectingContainer, Place, bucket_place, folder_place
 
 Make = Callable[..., CollectingContainer]
@@ -94,6 +96,37 @@ def test_what_is_new_waits_for_the_night_where_there_is_one(place: Place, make: 
     place.put("call_metadata.csv", b"file,agent_id\n1.wav,7\n")
     container.collect()  # which does not come back to calls of other days
     assert container.score() == 1
+
+
+def test_what_is_told_of_a_call_that_the_night_came_to_in_vain_is_not_lost(place: Place, make: Make) -> None:
+    container = make(place.name, nightly_at="01:00")
+    place.put("1.wav", SILENT)
+    container.collect()
+    with container.database.unit_of_work() as unit:
+        (recording,) = unit.recordings.find("1.wav")
+    job = container.jobs.run(container.jobs.enqueue(recording, CallMetadata(), pack=None).id)
+    assert job.state is JobState.FAILED
+    place.put("call_metadata.csv", b"file,agent_id\n1.wav,7\n")
+    container.collect()
+    assert container.score() == 1
+
+
+def test_what_is_too_large_is_not_copied(place: Place, make: Make) -> None:
+    container = make(place.name, max_file_bytes=3)
+    place.put("1.wav", b"one")
+    place.put("2.wav", b"more")
+    assert container.outcomes() == {"1.wav": "new", "2.wav": "file_too_large"}
+    assert len(container.workplace.stored_blobs()) == 1
+
+
+def test_a_full_disk_ends_the_round(place: Place, make: Make) -> None:
+    place.put("1.wav", b"one")
+    full = make(place.name, min_free_bytes=2**62)
+    with pytest.raises(TransientError) as caught:
+        full.collect()
+    assert (caught.value.code, full.workplace.stored_blobs()) == ("disk_full", [])
+    full.database.dispose()
+    assert make(place.name).outcomes() == {"1.wav": "new"}
 
 
 def test_moved_renamed_and_doubled_files_are_one_recording(place: Place, make: Make) -> None:
@@ -188,7 +221,7 @@ def test_the_same_recording_under_two_names_that_disagree(place: Place, make: Ma
     container.collect()
     place.put("2.wav", b"one")
     assert container.outcomes() == {"2.wav": "metadata_conflict"}
-    assert metadata_of(container, "2.wav").agent_id == "7"  # under the name where it was seen last
+    assert metadata_of(container, "1.wav").agent_id == "7"  # and its name is the first one's
     place.delete("1.wav")  # so it was moved
     assert container.outcomes(again=True) == {"2.wav": "told"}
 
@@ -267,6 +300,25 @@ def test_a_turn_that_is_over_is_taken_up_again(place: Place, make: Make) -> None
     assert sum(turns) == 5
     assert turns[:5] == [1] * 5  # each takes at least one, however short its time is
     assert container.score() == 5
+
+
+def test_the_time_to_list_is_no_part_of_the_turn(
+    place: Place, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make(place.name)
+    for number in range(3):
+        place.put(f"{number}.wav", b"call %d" % number)
+    (source,) = container.collector.sources
+    walk, listed_s = source.walk, [0.0]
+
+    def slowly(folder: Path | None = None) -> Iterator[object]:
+        yield from walk(folder)
+        listed_s[0] += 2 * container.collector.turn_s
+
+    monkeypatch.setattr(source, "walk", slowly)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + listed_s[0])
+    monkeypatch.setattr("qa_service.services.collect.time", clock)
+    assert container.collector.turn() == 3
 
 
 def test_in_turns_a_finished_source_rests(place: Place, make: Make) -> None:
