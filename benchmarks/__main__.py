@@ -15,6 +15,7 @@ SUITE = (
     ("robustness",),
     ("formats",),
     ("throughput",),
+    ("fleet",),
     ("queue",),
 )
 
