@@ -5,7 +5,7 @@
 Both recognise in one process with all cores; their rounds alternate. *Whole*: of *qa score*, on SQLite, the
 command; of *qa worker* receiving and queuing the calls, and the worker from its start to its last job's end.
 *Working*: from the first job's start to the last one's end, which is what a night consists of; the overhead is
-measured there. It has *qa score* load its model, which a worker does before its first job. *In speech*: the share of
+measured there. It has *qa score* load its model, as a worker does before its first job. *In speech*: the share of
 that which was spent on hearing calls. Ends with one line, and a non-zero exit when a bar is missed.
 """
 
