@@ -68,6 +68,7 @@ chaos: setup debian
 	@$(BIN)/python -m tests.chaos.story --recordings 1000 --kills 100 --broker-restarts 10 --database-restarts 3
 	@$(BIN)/python -m tests.chaos.story --broker rabbitmq --engine real --recordings 50 --workers 2 --kills 10 \
 		--broker-restarts 2 --database-restarts 1
+	@unshare --map-root-user --mount $(BIN)/python -m tests.chaos.disk
 
 bench: $(EVALUATION)
 	@$(BIN)/python -m benchmarks

@@ -14,6 +14,7 @@ from models.asr.runtime import Decoded, Decoding
 from qa_service.domain.timeline import TimeSpan
 from qa_service.errors import EngineError
 from qa_service.ports import SpeechActivity, SpokenCall
+from qa_service.services.fitness import Fitness
 from tests.models.asr.fake_runtime import FakeRuntime, saying
 from tests.signals import ArrayAudio
 
@@ -107,6 +108,22 @@ def test_no_room_for_a_single_window(trouble: Exception) -> None:
     with pytest.raises(EngineError, match="smaller QA_ASR_MODEL") as caught:
         WhisperRecogniser(runtime).transcribe([call([[1]])])
     assert caught.value.code == "out_of_memory"
+
+
+def test_a_device_without_memory_is_no_fault_of_the_recording() -> None:
+    """Somebody else took it all: the worker waits, and goes on when there is some again."""
+    runtime = FakeRuntime()
+    recogniser = WhisperRecogniser(runtime)
+    fitness = Fitness([recogniser.rehearse])
+    assert fitness.trouble() is None
+    runtime.room = 0
+    with pytest.raises(EngineError) as caught:
+        recogniser.transcribe([call([[1]])])
+    trouble = fitness.trouble_behind(caught.value)
+    assert trouble is not None
+    assert trouble.code == "out_of_memory"
+    runtime.room = 1000
+    assert fitness.trouble() is None
 
 
 def test_another_fault_of_the_engine_is_not_taken_for_a_lack_of_memory() -> None:
