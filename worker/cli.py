@@ -37,7 +37,7 @@ from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
 from worker.logs import set_up_logs
-from worker.render import call_name, clock, console, printable, progress_bar, result_table, show_call
+from worker.render import Notes, call_name, clock, console, printable, progress_bar, result_table, show_call
 from worker.scoring import Failed, Listener, Scored
 from worker.scoring import score as score_files
 from worker.stored import stored_call
@@ -97,7 +97,7 @@ def score(
     packs = {name: load_named_pack(name) for name in names}  # a faulty pack is found before any audio is touched
     _ = container.hear.engines  # and so is a missing model
     notes = console(stderr=True)
-    warn = _Warner(notes)
+    warn = Notes(notes)
     for name, rules in packs.items():
         _warn_of_drafts(name, container.approvals.not_live(rules), warn)
     files = discover(paths)
@@ -145,20 +145,7 @@ def show(
     )
 
 
-class _Warner:
-    """Prints each warning once."""
-
-    def __init__(self, notes: Console) -> None:
-        self._notes = notes
-        self._said: set[str] = set()
-
-    def __call__(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
-            self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)
-
-
-def _warn_of_drafts(name: str, not_live: Mapping[str, RuleState], warn: _Warner) -> None:
+def _warn_of_drafts(name: str, not_live: Mapping[str, RuleState], warn: Notes) -> None:
     if not_live:
         named = ", ".join(f"{rule} ({state.value})" for rule, state in not_live.items())
         warn(

@@ -277,3 +277,16 @@ def progress_bar(target: Console) -> Progress:
         console=target,
         transient=True,
     )
+
+
+class Notes:
+    """Prints each warning once."""
+
+    def __init__(self, notes: Console) -> None:
+        self._notes = notes
+        self._said: set[str] = set()
+
+    def __call__(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)

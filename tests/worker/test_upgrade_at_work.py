@@ -1,8 +1,6 @@
 """A database that a newer version has upgraded: who works goes on, who starts waits and says why."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from sqlalchemy import text
 from qa_service.ports import Job
 from tests.cli import environment
 from tests.worker.containers import FakeContainer
+from tests.worker.queued import end
 
 ON_FAKES = ("tests.worker.long_worker", "embedded")
 AS_USERS_DO = ("worker.cli", "worker", "--embedded", "--concurrency", "1")
@@ -47,18 +46,6 @@ def start(container: FakeContainer, tmp_path: Path) -> Iterator[Callable[..., ps
     yield one
     for process in started:
         end(process)
-
-
-def end(process: psutil.Popen) -> None:
-    """As the power does."""
-    if not process.is_running():
-        return
-    for each in (process, *process.children(recursive=True)):
-        try:
-            os.kill(each.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    process.wait(10)
 
 
 def enqueue(container: FakeContainer, path: Path) -> Job:

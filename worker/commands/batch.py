@@ -16,12 +16,12 @@ from qa_service.services.collecting import Outcome
 from qa_service.settings import load_settings
 from worker.batching import follow
 from worker.commands.batch_table import following, runs_table, show_run
-from worker.commands.collect import Notes, name_refused
+from worker.commands.collect import name_refused
 from worker.commands.dates import moments
 from worker.commands.formats import ListFormat
 from worker.container import Container
 from worker.container import pack as load_named_pack
-from worker.render import console, printable
+from worker.render import Notes, console, printable
 
 NAMED_FAILURES, LISTED_FAILURES = 20, 1_000
 

@@ -17,7 +17,7 @@ from qa_service.services.collecting import Collected, Outcome
 from qa_service.settings import load_settings
 from worker.commands.formats import ListFormat
 from worker.container import Container
-from worker.render import console, printable
+from worker.render import Notes, console, printable
 
 _NAMED = 20
 """So many refused files a source are named in the table's notes; JSON lines name all."""
@@ -64,19 +64,6 @@ def _chosen(sources: tuple[Source, ...], names: list[str] | None) -> list[Source
             "source_unknown", f"{', '.join(unknown)} is not in QA_SOURCES: use one of {', '.join(by_name)}"
         )
     return [by_name[name] for name in dict.fromkeys(wanted)]
-
-
-class Notes:
-    """Prints each warning once."""
-
-    def __init__(self, notes: Console) -> None:
-        self._notes = notes
-        self._said: set[str] = set()
-
-    def __call__(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
-            self._notes.print(Text(f"warning: {printable(message)}", style="yellow"), soft_wrap=True)
 
 
 def _tell(notes: Console, collected: Collected, counts: Counter[Outcome], output: ListFormat) -> None:
