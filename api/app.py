@@ -1,15 +1,25 @@
-"""The web application.
+"""The web application: what is under ``/v1`` for people and programs, and how it is doing for operations."""
 
-For now it answers whether it lives and whether it can work; recordings and reviews follow on the same services.
-"""
-
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response, status
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
+from starlette.routing import Mount
 
+from api import errors
+from api.access import EXTENSION
+from api.console import figures as figure_pages
+from api.console import pages
+from api.examples import add_examples
+from api.middleware import MAX_BODY_BYTES, Requests
+from api.routers import ROUTERS
+from api.site import Site
 from qa_service import __version__
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.metrics import MachineGauges, QueueGauges
@@ -28,12 +38,12 @@ class Health(BaseModel):
     version: str = __version__
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; settings are read when it starts, not when it is imported."""
+def create_app(settings: Settings | Callable[[], Settings] | None = None) -> FastAPI:
+    """The application; settings are read when it starts, not when it is imported or made."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        active = settings or load_settings()
+        active = settings() if callable(settings) else settings or load_settings()
         if settings is None:  # a process of its own
             configure_logging(
                 level=active.log_level or "info",
@@ -41,14 +51,37 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 service="qa-serve",
                 adopted=("uvicorn", "uvicorn.error", "uvicorn.access"),
             )
-        database = Database(active.resolved_database_url, clock=SystemClock())
-        database.upgrade()
-        app.state.database = database
-        app.state.metrics = _metrics(active, database)
+        site = Site(active)
+        site.database.upgrade()
+        app.state.site = site
+        app.state.metrics = _metrics(active, site.database)
         yield
-        database.dispose()
+        site.close()
 
-    app = FastAPI(title="Call quality inspection", version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title="Call quality inspection",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.add_middleware(
+        Requests,
+        max_upload_bytes=lambda: app.state.site.settings.max_file_bytes + MAX_BODY_BYTES,
+        uploads=frozenset({"/v1/recordings"}),
+    )
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/v1")
+    app.include_router(pages.router, prefix="/console")
+    app.include_router(figure_pages.router, prefix="/console")
+    app.mount("/console/static", StaticFiles(packages=[("api.console", "static")]))
+
+    @app.get("/", include_in_schema=False)
+    def home() -> Response:
+        return RedirectResponse(pages.HOME)
 
     @app.get("/healthz", tags=["operations"])
     def healthz() -> Health:
@@ -58,9 +91,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/readyz", tags=["operations"], responses={503: {"model": Health}})
     def readyz(request: Request, response: Response) -> Health:
         """The database answers."""
-        database: Database = request.app.state.database
+        site: Site = request.app.state.site
         try:
-            database.ping()
+            site.database.ping()
         except QAError as error:
             response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
             return Health(status=error.code)
@@ -71,6 +104,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """Figures of the queue and the machine for Prometheus; workers serve their own."""
         return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
 
+    return checked(app)
+
+
+def checked(app: FastAPI) -> FastAPI:
+    """Everything under ``/v1`` and ``/console`` says who may ask for it; the documentation knows the errors."""
+    for route in iter_route_contexts(app.routes):
+        told = isinstance(route.original_route, APIRoute) and EXTENSION in (route.openapi_extra or {})
+        guarded = (route.path or "").startswith(("/v1", "/console")) and not isinstance(
+            route.original_route, Mount
+        )
+        if guarded and route.path != app.openapi_url and not told:
+            raise AssertionError(f"{route.path} declares no permission: make it with api.access.operation")
+    plain = app.openapi
+
+    def documented() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            schema = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}), Problem=schema)
+            add_examples(document)
+        return document
+
+    app.openapi = documented  # type: ignore[method-assign]
     return app
 
 

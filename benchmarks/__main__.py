@@ -17,6 +17,8 @@ SUITE = (
     ("throughput",),
     ("fleet",),
     ("queue",),
+    ("api",),
+    ("half_year",),
 )
 
 

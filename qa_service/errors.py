@@ -38,6 +38,14 @@ class NotFoundError(QAError):
     """No such thing."""
 
 
+class AuthenticationError(QAError):
+    """Nobody, or nobody who is known, asks."""
+
+
+class PermissionDeniedError(QAError):
+    """Who asks may not do this."""
+
+
 class EngineError(QAError):
     """A speech engine cannot work: model missing or corrupt, out of memory."""
 

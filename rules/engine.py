@@ -11,6 +11,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from qa_service.domain.call import CallMetadata
+from qa_service.domain.coaching import RuleInfo
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics, MetricOptions
 from qa_service.domain.results import Outcome, RuleResult
@@ -44,6 +45,11 @@ class RuleSet:
     @property
     def rules(self) -> tuple[Rule, ...]:
         return self._rules
+
+    @property
+    def training(self) -> tuple[RuleInfo, ...]:
+        """What coaching has to know of the rules, by name."""
+        return tuple(RuleInfo(rule.rule, rule.title, rule.severity, rule.training) for rule in self._by_name)
 
     def with_rules(self, rules: Sequence[Rule]) -> "RuleSet":
         """The same set with these rules, which look for no phrase that its own do not: for trying changes cheaply.

@@ -12,5 +12,8 @@ class ManualClock:
     def now(self) -> datetime:
         return self._now
 
-    def advance(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
+    def set(self, now: datetime) -> None:
+        self._now = now
+
+    def advance(self, seconds: float | timedelta) -> None:
+        self._now += seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)

@@ -1,6 +1,7 @@
 """Fixtures that more than one test folder needs. Engines and servers start on first use only."""
 
 import os
+import shutil
 import signal
 import tempfile
 import uuid
@@ -43,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the end-to-end tests in one process: they share a run, and models are not loaded side by side.
+    """Keep the end-to-end tests in one process: they share a run, and models are not loaded side by side. So do
+    those of simulated half-years, which are reckoned once.
 
     By their path, because the mark ``xdist_group`` does nothing under pytest 9.2: pytest-xdist 3.8.0 writes the
     group into an attribute that node ids are no longer read from.
@@ -54,7 +56,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+            for shared in ("tests/e2e/", "tests/simulation/test_statistics.py"):
+                if nodeid.startswith(shared):
+                    return shared
+            return super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 
@@ -88,12 +93,45 @@ def postgresql_server() -> Iterator[str]:
             server.cleanup()
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str) -> Iterator[str]:
-    """A new, empty PostgreSQL database."""
-    name = f"test_{uuid.uuid4().hex}"
+WITH_TABLES = frozenset({"database", "world"})
+"""Fixtures that need a database as the migrations leave it. They get a copy of one that was upgraded once: running
+all migrations takes longer than most tests do. Whoever asks for a URL alone gets an empty one."""
+
+
+def _wants_tables(request: pytest.FixtureRequest) -> bool:
+    return not WITH_TABLES.isdisjoint(request.fixturenames)
+
+
+def _upgrade(url: str) -> None:
+    database = Database(url, clock=ManualClock())
+    database.upgrade()
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An upgraded file to copy."""
+    path = tmp_path_factory.mktemp("template") / "qa.db"
+    _upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """The name of an upgraded database to copy."""
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute("CREATE DATABASE with_tables")
+    _upgrade(make_url(postgresql_server).set(database="with_tables").render_as_string(hide_password=False))
+    return "with_tables"
+
+
+@pytest.fixture
+def postgresql_url(request: pytest.FixtureRequest, postgresql_server: str) -> Iterator[str]:
+    """A new PostgreSQL database: empty, or with tables where a fixture needs them."""
+    name = f"test_{uuid.uuid4().hex}"
+    like = request.getfixturevalue("postgresql_template") if _wants_tables(request) else "template1"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
         yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -119,11 +157,15 @@ def s3(s3_server: "S3", monkeypatch: pytest.MonkeyPatch) -> "S3":
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A new, empty database of each kind."""
+    """A new database of each kind: empty, or with tables where a fixture needs them."""
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgresql_url")
         return url
-    return f"sqlite:///{tmp_path / 'store' / 'qa.db'}"
+    path = tmp_path / "store" / "qa.db"
+    if _wants_tables(request):
+        path.parent.mkdir()
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture

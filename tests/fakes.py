@@ -243,6 +243,7 @@ class FakeRules:
         self.pack = pack
         self.digest = digest
         self.outcome = outcome
+        self.severity = Severity.MAJOR
         self.evaluated = 0
 
     @property
@@ -263,7 +264,7 @@ class FakeRules:
         evidence = Evidence(first.start, first.end, first.role, first.text, (0,), first.confidence)
         return (
             RuleResult(
-                *("greeting", "问候", self.outcome, Severity.MAJOR, (evidence,)),
+                *("greeting", "问候", self.outcome, self.severity, (evidence,)),
                 scored=live,
                 unscored="" if live else "not_live",
             ),

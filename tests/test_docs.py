@@ -163,6 +163,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_every_table_of_figures_is_in_their_index() -> None:
+    pages = {page.name for page in (DOCS / "figures").glob("*.md")} - {"README.md"}
+    index = text("figures/README.md")
+    assert {page for page in pages if f"({page})" not in index} == set()
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     checked = 0
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:

@@ -27,12 +27,19 @@ from qa_service.observability import configure_logging
 from qa_service.services import report
 from qa_service.settings import load_settings
 from worker.commands.batch import batch_app
+from worker.commands.coaching import coaching_app
 from worker.commands.collect import collect
 from worker.commands.db import db_app
 from worker.commands.doctor import doctor
+from worker.commands.figures import figures_app
+from worker.commands.floor import floor
+from worker.commands.imports import import_table
+from worker.commands.kpi import kpi
 from worker.commands.models import models_app
+from worker.commands.report import report as make_report
 from worker.commands.rules import rules_app
 from worker.commands.serve import serve
+from worker.commands.users import user_app
 from worker.commands.work import work
 from worker.container import Container
 from worker.container import pack as load_named_pack
@@ -44,13 +51,20 @@ from worker.stored import stored_call
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(batch_app, name="batch")
+app.add_typer(coaching_app, name="coaching")
 app.add_typer(db_app, name="db")
+app.add_typer(figures_app, name="figures")
 app.add_typer(models_app, name="models")
 app.add_typer(rules_app, name="rules")
+app.add_typer(user_app, name="user")
 app.command("worker")(work)
 app.command()(serve)
 app.command()(doctor)
 app.command()(collect)
+app.command("report")(make_report)
+app.command("import")(import_table)
+app.command()(kpi)
+app.command()(floor)
 
 
 _UNSAFE_IN_LINES = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

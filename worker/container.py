@@ -1,6 +1,6 @@
 """Wiring: from settings to services. Nothing is opened or loaded before it is needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 
@@ -11,38 +11,65 @@ from models.registry import diarizer, transcriber
 from models.roles.cues import CueOptions, ScriptCues
 from models.text.normalise import PinyinAnnotator
 from models.vad.silero import SileroVad
+from qa_service import __version__
 from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.buckets import Bucket
 from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.disks import disk_of
 from qa_service.adapters.file_views import DISK
+from qa_service.adapters.import_tables import read_table
 from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.metadata_sources import MetadataOptions, MetadataSources
 from qa_service.adapters.object_blobs import ObjectBlobStore
+from qa_service.adapters.passwords import Argon2Hasher
 from qa_service.adapters.processes import is_dead, owner_name
+from qa_service.adapters.reporting.files import ReportFolder
 from qa_service.adapters.reports import ReportSender
+from qa_service.adapters.site_key import known_site_key
 from qa_service.adapters.source_bucket import BucketSource
 from qa_service.adapters.source_folder import FolderSource, table_at
 from qa_service.adapters.traces import JobTracer
+from qa_service.adapters.webhook_client import AllowedAddresses, PinnedClient
 from qa_service.db.session import Database
 from qa_service.domain.alignment import AlignmentOptions
+from qa_service.domain.coaching import RuleInfo
 from qa_service.observability import JobLog
 from qa_service.observing import Observers
 from qa_service.ports import BlobStore, Clock, RuleEvaluator
 from qa_service.ports.sources import Source
+from qa_service.services.accounts import Accounts
+from qa_service.services.aftercare import Aftercare
 from qa_service.services.approvals import RuleApprovals
 from qa_service.services.backtest import Backtest
 from qa_service.services.batch_runs import BatchRuns, Nightly, Room
+from qa_service.services.coaching_causes import find_causes
+from qa_service.services.coaching_effects import CoachingEffects
+from qa_service.services.coaching_rounds import CoachingRounds
 from qa_service.services.collect import Collector
 from qa_service.services.collecting import Means
+from qa_service.services.complaint_watch import ComplaintWatch
 from qa_service.services.duty import Duty
 from qa_service.services.evaluate import EvaluateConversation
+from qa_service.services.figures import Figures
 from qa_service.services.fitness import ALWAYS_FIT, Fitness, at_most_each, recordings_are_here
+from qa_service.services.floor import Floor
+from qa_service.services.import_kinds import all_kinds
+from qa_service.services.imports import Imports
 from qa_service.services.ingest import Ingest
 from qa_service.services.jobs import BatchLimits, ScoreRecordings
+from qa_service.services.kpi import Kpis
 from qa_service.services.plans import Planner
 from qa_service.services.process import HearRecording
+from qa_service.services.promise_watch import PromiseWatch
+from qa_service.services.quality import RuleQuality
+from qa_service.services.reporting.schedules import ReportSchedules
+from qa_service.services.reporting.service import Reports
+from qa_service.services.review import QueueOrder
+from qa_service.services.sampling import Sampling
+from qa_service.services.script_changes import ScriptChanges
 from qa_service.services.upkeep import SWEEP_EVERY_S, Upkeep
+from qa_service.services.vendors import Vendors
+from qa_service.services.webhooks import Deliveries
 from qa_service.settings import Settings
 from rules.engine import RuleSet
 from rules.loader import find_pack, load_pack, shipped_packs
@@ -72,7 +99,7 @@ class Container:
 
     @cached_property
     def database(self) -> Database:
-        database = Database(self.settings.resolved_database_url, clock=SystemClock())
+        database = Database(self.settings.resolved_database_url, clock=SystemClock(), zone=self.settings.zone)
         database.upgrade()
         return database
 
@@ -148,11 +175,31 @@ class Container:
             load_pack=pack,
             pack_by_language={"zh": self.settings.pack_zh, "en": self.settings.pack_en},
             approvals=self.approvals,
+            review=self.settings.review_policy,
         )
 
     @cached_property
     def approvals(self) -> RuleApprovals:
-        return RuleApprovals(units=lambda: self.database.unit_of_work(), as_shipped=as_shipped)
+        database = self.database
+        return RuleApprovals(
+            units=database.unit_of_work,
+            units_to_read=partial(database.unit_of_work, read_only=True),
+            as_shipped=as_shipped,
+            may_publish=self.script_changes.may_publish,
+        )
+
+    @cached_property
+    def script_changes(self) -> ScriptChanges:
+        return ScriptChanges(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            policy=self.settings.training_policy,
+        )
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(units=self.database.unit_of_work, hasher=Argon2Hasher())
 
     @cached_property
     def backtest(self) -> Backtest:
@@ -175,6 +222,18 @@ class Container:
             upkeep=self.upkeep,
             batch_runs=self.batch_runs,
             fitness=fitness,
+            chores=(
+                self.quality.look_after,
+                self.queue_order.look_after,
+                self.sampling.look_after,
+                self.aftercare.look_after,
+                self.complaint_watch.look_after,
+                self.coaching_rounds.look_after,
+                self.promise_watch.look_after,
+                self.deliveries.look_after,
+                self.figures.look_after,
+                self.report_schedules.look_after,
+            ),
             sweep_every_s=self.sweep_every_s,
         )
 
@@ -198,6 +257,18 @@ class Container:
         )
 
     @cached_property
+    def deliveries(self) -> Deliveries:
+        settings = self.settings
+        return Deliveries(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            client=PinnedClient(AllowedAddresses(settings.webhook_networks)),
+            site_key=lambda: known_site_key(settings.webhook_key, settings.data_dir),
+            clock=self.clock,
+            sender=f"qa-service/{__version__}",
+        )
+
+    @cached_property
     def batch_runs(self) -> BatchRuns:
         settings = self.settings
         return BatchRuns(
@@ -215,8 +286,176 @@ class Container:
             return True
 
     @cached_property
+    def quality(self) -> RuleQuality:
+        return RuleQuality(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            approvals=self.approvals,
+            policy=self.settings.quality_policy,
+            clock=self.clock,
+            zone=self.settings.zone,
+        )
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            min_calls=self.settings.figures_min_calls,
+        )
+
+    @cached_property
+    def report_schedules(self) -> ReportSchedules:
+        settings = self.settings
+        return ReportSchedules(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            reports=self.reports,
+            clock=self.clock,
+            zone=settings.zone,
+            files=ReportFolder(
+                settings.data_dir / "reports",
+                zone=settings.zone,
+                site_url=settings.site_url,
+                sender=settings.mail_from,
+                titles=self.rule_titles,
+            ),
+        )
+
+    @cached_property
+    def reports(self) -> Reports:
+        return Reports(
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            policy=self.settings.report_policy,
+            zone=self.settings.zone,
+            measure_module=lambda who, module: self.coaching_effects.of_module(who, module),
+            measure_vendor=lambda who, name, last, months: self.vendors.performance(
+                who, name, last=last, months=months
+            ),
+        )
+
+    @cached_property
+    def vendors(self) -> Vendors:
+        return Vendors(
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            policy=self.settings.vendor_policy,
+        )
+
+    @cached_property
+    def coaching_effects(self) -> CoachingEffects:
+        return CoachingEffects(
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            rules=self.rules_known,
+            policy=self.settings.effect_policy,
+        )
+
+    @cached_property
+    def coaching_rounds(self) -> CoachingRounds:
+        return CoachingRounds(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            at=self.settings.coaching_at,
+            policy=self.settings.coaching_policy,
+            rules=self.rules_known,
+            causes=partial(find_causes, policy=self.settings.cause_policy),
+        )
+
+    def rule_titles(self) -> Mapping[str, str]:
+        return {rule: info.title for rule, info in self.rules_known().items()}
+
+    def rules_known(self) -> Mapping[str, RuleInfo]:
+        """What coaching knows of the rules that the site scores with."""
+        packs = [self.settings.pack_zh, self.settings.pack_en]
+        return {info.rule: info for name in reversed(packs) for info in pack(name).training}
+
+    @cached_property
+    def queue_order(self) -> QueueOrder:
+        return QueueOrder(units=self.database.unit_of_work, policy=self.settings.review_policy)
+
+    @cached_property
+    def floor(self) -> Floor:
+        return Floor(
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            policy=self.settings.floor_policy,
+        )
+
+    @cached_property
+    def kpis(self) -> Kpis:
+        return Kpis(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            calendar=self.settings.calendar,
+            policy=self.settings.kpi_policy,
+        )
+
+    @cached_property
+    def imports(self) -> Imports:
+        return Imports(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            read=read_table,
+            kinds=all_kinds(zone=self.settings.zone, states=self.settings.agent_states),
+        )
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            zone=self.settings.zone,
+            at=self.settings.sampling_at,
+            policy=self.settings.review_policy,
+        )
+
+    @cached_property
+    def complaint_watch(self) -> ComplaintWatch:
+        return ComplaintWatch(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            policy=self.settings.complaint_policy,
+        )
+
+    @cached_property
+    def promise_watch(self) -> PromiseWatch:
+        return PromiseWatch(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            clock=self.clock,
+            policy=self.settings.promise_policy,
+        )
+
+    @cached_property
+    def aftercare(self) -> Aftercare:
+        return Aftercare(
+            units=self.database.unit_of_work,
+            units_to_read=partial(self.database.unit_of_work, read_only=True),
+            looks=(self.complaint_watch.look_at, self.promise_watch.look_at),
+            clock=self.clock,
+        )
+
+    @cached_property
     def upkeep(self) -> Upkeep:
-        return Upkeep(units=self.database.unit_of_work, is_dead=is_dead, observer=self.observer)
+        return Upkeep(
+            units=self.database.unit_of_work,
+            is_dead=is_dead,
+            clock=SystemClock(),
+            review=self.settings.review_policy,
+            observer=self.observer,
+        )
 
     @cached_property
     def collector(self) -> Collector:

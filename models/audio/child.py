@@ -45,6 +45,7 @@ def unpack_options(data: bytes) -> DecodeOptions:
         channel_map=_tracks(fields["channel_map"]),
         default_map=_tracks(fields["default_map"]),
         raw_format=None if fields["raw_format"] is None else RawFormat(**fields["raw_format"]),
+        narrow_rate_hz=fields["narrow_rate_hz"],
     )
 
 
@@ -91,7 +92,7 @@ def _decode(options: DecodeOptions, source: int, spools: Sequence[int]) -> bytes
     writers = [SpoolWriter(descriptor) for descriptor in spools]
     try:
         with os.fdopen(source, "rb") as file:
-            channels = decode(file, writers, options)
+            channels, rate_hz = decode(file, writers, options)
     except MemoryError:
         raise
     except QAError as error:
@@ -105,7 +106,7 @@ def _decode(options: DecodeOptions, source: int, spools: Sequence[int]) -> bytes
         )
     except Exception as error:  # noqa: BLE001 - hostile bytes may reach states that nobody thought of
         return pack_error(crashed(repr(error)[:200], detail=traceback.format_exc()[-_DETAIL_CHARACTERS:]))
-    return json.dumps({"samples": [writer.samples for writer in writers[:channels]]}).encode()
+    return json.dumps({"samples": [writer.samples for writer in writers[:channels]], "rate_hz": rate_hz}).encode()
 
 
 def crashed(how: str, **context: object) -> InputError:

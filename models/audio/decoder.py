@@ -35,6 +35,7 @@ class RecordingDecoder:
         spool_dir: Path | None = None,
         channel_map: tuple[int, ...] | None = None,
         sample_rate_hz: int = 16_000,
+        narrow_rate_hz: int | None = None,
     ) -> None:
         """
         Args:
@@ -43,11 +44,13 @@ class RecordingDecoder:
                 of one channel takes 115 MB, so it should not be a memory file system.
             channel_map: for recordings of more than two tracks whose source names no map.
             sample_rate_hz: rate of the decoded audio.
+            narrow_rate_hz: its rate where no track of the recording has a higher one.
         """
         self._limits = limits
         self._spool_dir = spool_dir
         self.channel_map = channel_map
         self._sample_rate_hz = sample_rate_hz
+        self._narrow_rate_hz = narrow_rate_hz
 
     @contextlib.contextmanager
     def decode(self, source: AudioSource) -> Iterator[DecodedAudio]:
@@ -63,30 +66,42 @@ class RecordingDecoder:
         if not 1 <= len(source.paths) <= MAX_CHANNELS:
             raise ValueError(f"a recording of {len(source.paths)} files")
         with contextlib.ExitStack() as stack:
-            spools: list[int] = []
-            samples: list[int] = []
-            for side, path in enumerate(source.paths):
-                try:
-                    one = [open_spool(stack, self._spool_dir) for _ in range(MAX_CHANNELS)]
-                    held = self._decode_file(path, one, self._options(source, side))
-                    if len(source.paths) > 1 and len(held) > 1:
-                        raise _not_mono()
-                except QAError as error:
-                    prefix = f"{_SIDES[side]}: " if len(source.paths) > 1 else ""
-                    context = {**error.context, "path": str(path)}
-                    raise type(error)(error.code, prefix + error.message, **context) from error.__cause__
-                spools += one[: len(held)]
-                samples += held
-            yield SpooledAudio(spools, samples, sample_rate_hz=self._sample_rate_hz)
+            spools, samples, rates = self._decode_all(source, stack, self._narrow_rate_hz)
+            if len(rates) > 1:
+                spools, samples, rates = self._decode_all(source, stack, None)
+            yield SpooledAudio(spools, samples, sample_rate_hz=rates.pop())
 
-    def _decode_file(self, path: Path, spools: list[int], options: DecodeOptions) -> list[int]:
+    def _decode_all(
+        self, source: AudioSource, stack: contextlib.ExitStack, narrow_rate_hz: int | None
+    ) -> tuple[list[int], list[int], set[int]]:
+        """The spools of all files, how many samples each holds, and at which rates."""
+        spools: list[int] = []
+        samples: list[int] = []
+        rates: set[int] = set()
+        for side, path in enumerate(source.paths):
+            try:
+                one = [open_spool(stack, self._spool_dir) for _ in range(MAX_CHANNELS)]
+                options = self._options(source, side, narrow_rate_hz)
+                held, rate_hz = self._decode_file(path, one, options)
+                if len(source.paths) > 1 and len(held) > 1:
+                    raise _not_mono()
+            except QAError as error:
+                prefix = f"{_SIDES[side]}: " if len(source.paths) > 1 else ""
+                context = {**error.context, "path": str(path)}
+                raise type(error)(error.code, prefix + error.message, **context) from error.__cause__
+            spools += one[: len(held)]
+            samples += held
+            rates.add(rate_hz)
+        return spools, samples, rates
+
+    def _decode_file(self, path: Path, spools: list[int], options: DecodeOptions) -> tuple[list[int], int]:
         file = _open_file(path, max_bytes=self._limits.max_file_bytes)
         try:
             return shared().decode(file, spools, options)
         finally:
             os.close(file)
 
-    def _options(self, source: AudioSource, side: int) -> DecodeOptions:
+    def _options(self, source: AudioSource, side: int, narrow_rate_hz: int | None) -> DecodeOptions:
         channel_map = source.channel_map
         if channel_map is not None and len(source.paths) > 1:
             channel_map = channel_map[side : side + 1] or channel_map[:1]
@@ -96,6 +111,7 @@ class RecordingDecoder:
             channel_map=channel_map,
             default_map=self.channel_map,
             raw_format=source.raw_format,
+            narrow_rate_hz=narrow_rate_hz,
         )
 
 

@@ -45,11 +45,11 @@ class DecodeProcesses:
         self._control: socket.socket | None = None
         os.register_at_fork(after_in_child=self._forget)
 
-    def decode(self, source: int, spools: Sequence[int], options: DecodeOptions) -> list[int]:
+    def decode(self, source: int, spools: Sequence[int], options: DecodeOptions) -> tuple[list[int], int]:
         """Decode the open file ``source`` into ``spools``.
 
         Returns:
-            The number of samples in each spool that a channel was written to.
+            The number of samples in each spool that a channel was written to, and their rate.
 
         Raises:
             InputError: the codes of ``pyav.decode``, ``decoder_crashed``, ``decoder_timeout``, ``decoder_memory``.
@@ -125,7 +125,7 @@ def shared() -> DecodeProcesses:
     return DecodeProcesses()
 
 
-def _answer(reply: socket.socket, spools: Sequence[int], options: DecodeOptions) -> list[int]:
+def _answer(reply: socket.socket, spools: Sequence[int], options: DecodeOptions) -> tuple[list[int], int]:
     started = time.monotonic()
     allowed_s = options.limits.decode_timeout_s
     while True:
@@ -150,7 +150,8 @@ def _answer(reply: socket.socket, spools: Sequence[int], options: DecodeOptions)
         answer = json.loads(data)
         if "samples" in answer:
             samples: list[int] = answer["samples"]
-            return samples
+            rate_hz: int = answer["rate_hz"]
+            return samples, rate_hz
         if "error" in answer:
             raise child.unpack_error(answer["error"])
         if "unavailable" in answer:

@@ -40,6 +40,7 @@ class DecodeOptions:
     """What to make of a file. ``channel_map`` and ``raw_format`` as in ``ports.AudioSource``.
 
     ``default_map`` is the map of a file that has more than two tracks and none of its own.
+    ``narrow_rate_hz``: the rate instead, where no track has a higher one.
     """
 
     limits: AudioLimits
@@ -47,13 +48,14 @@ class DecodeOptions:
     channel_map: tuple[int, ...] | None = None
     default_map: tuple[int, ...] | None = None
     raw_format: RawFormat | None = None
+    narrow_rate_hz: int | None = None
 
 
-def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions) -> int:
+def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions) -> tuple[int, int]:
     """Decode the whole file into the first spools.
 
     Returns:
-        The number of channels, each in one of ``spools``.
+        The number of channels, each in one of ``spools``, and the rate of their samples.
 
     Raises:
         InputError: ``not_audio``, ``no_audio_stream``, ``audio_corrupt``, ``audio_empty``, ``too_long``,
@@ -95,7 +97,7 @@ def decode(file: BinaryIO, spools: Sequence[SpoolWriter], options: DecodeOptions
     channels = reader.finish()
     if not any(spool.samples for spool in spools):
         raise InputError("audio_empty", "the recording holds no samples: check the recorder's export")
-    return channels
+    return channels, reader.rate_hz
 
 
 def _open(file: BinaryIO, raw: RawInput | None, unreadable: InputError) -> Any:
@@ -143,6 +145,7 @@ class _Reader:
         self._packers: dict[int, av.AudioResampler] = {}
         self._channels = 0
         self._start_s = 0.0
+        self.rate_hz = options.sample_rate_hz
         self.tracks: dict[int, StreamTracks] = {}
         """By the index of their stream."""
         self.packet_bytes = 0
@@ -197,6 +200,9 @@ class _Reader:
             float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
             for stream in streams
         )
+        rates = [frame.sample_rate, *(s.codec_context.sample_rate for s in streams if s.index != first.index)]
+        narrow = self._options.narrow_rate_hz
+        self.rate_hz = narrow if narrow and max(rates) <= narrow else self._options.sample_rate_hz
         for position, stream in enumerate(streams):
             self.tracks[stream.index] = StreamTracks(
                 [
@@ -206,7 +212,7 @@ class _Reader:
                 ],
                 channels=counts[position],
                 limits=self._options.limits,
-                rate_hz=self._options.sample_rate_hz,
+                rate_hz=self.rate_hz,
             )
             if (clock := clock_of(self._container.format.name)) is not None:
                 self._clocks[stream.index] = clock

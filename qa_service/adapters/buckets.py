@@ -46,7 +46,6 @@ class BucketObject:
     key: str
     size_bytes: int
     stamp: str
-    changed_at: datetime
 
 
 def parse_bucket_url(url: str) -> tuple[str, str]:
@@ -239,7 +238,7 @@ def _plain_http() -> bool:
 
 def _object(meta: Any) -> BucketObject:
     changed_at: datetime = meta["last_modified"]
-    return BucketObject(meta["path"], meta["size"], meta["e_tag"] or changed_at.isoformat(), changed_at)
+    return BucketObject(meta["path"], meta["size"], meta["e_tag"] or changed_at.isoformat())
 
 
 def _first(pattern: re.Pattern[str], error: Exception) -> str:

@@ -4,7 +4,7 @@ Guarantee: a look at a run costs what it waits for, never what it has counted; a
 transaction that stores the count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,9 +106,13 @@ class SqlBatchRunRepository:
             )
         return _run(row)
 
-    def recent(self, limit: int) -> Sequence[BatchRun]:
-        rows = self._session.scalars(select(BatchRunRow).order_by(BatchRunRow.id.desc()).limit(limit))
-        return [_run(row) for row in rows]
+    def page(self, *, before: int | None, limit: int, teams: Collection[str] | None) -> Sequence[BatchRun]:
+        wanted = select(BatchRunRow).order_by(BatchRunRow.id.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(BatchRunRow.id < before)
+        if teams is not None:
+            wanted = wanted.where(BatchRunRow.team.in_(sorted(teams)))
+        return [_run(row) for row in self._session.scalars(wanted)]
 
     def unended(self) -> Sequence[BatchRun]:
         rows = self._session.scalars(select(BatchRunRow).where(text(UNENDED_RUNS)).order_by(BatchRunRow.id))

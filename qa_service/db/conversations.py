@@ -5,10 +5,10 @@ Guarantee: what was heard is never overwritten: heard anew, the earlier conversa
 
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from qa_service.db import documents
+from qa_service.db import call_texts, documents
 from qa_service.db.inserting import insert_or_get
 from qa_service.db.rows import ConversationRow, EngineRunRow, EvaluationRow, LatestEvaluationRow
 from qa_service.domain.conversation import Conversation
@@ -33,20 +33,7 @@ class SqlConversationRepository:
 
     def in_force(self, recording_id: int) -> StoredConversation | None:
         """See ``ConversationRepository.in_force``."""
-        of_latest = (
-            select(EvaluationRow.conversation_id)
-            .join(LatestEvaluationRow, LatestEvaluationRow.evaluation_id == EvaluationRow.id)
-            .where(LatestEvaluationRow.recording_id == recording_id)
-            .scalar_subquery()
-        )
-        newest = (
-            select(func.max(ConversationRow.id))
-            .where(ConversationRow.recording_id == recording_id)
-            .scalar_subquery()
-        )
-        row = self._session.scalar(
-            select(ConversationRow).where(ConversationRow.id == func.coalesce(of_latest, newest))
-        )
+        row = self._session.scalar(conversation_in_force(recording_id))
         return None if row is None else _conversation(row)
 
     def get(self, conversation_id: int) -> StoredConversation:
@@ -71,7 +58,7 @@ class SqlConversationRepository:
         """See ``ConversationRepository.add``. Raises NotFoundError for an unknown recording."""
         if not_before is not None:
             self._supersede(stage_key, not_before)
-        row, _ = insert_or_get(
+        row, is_new = insert_or_get(
             self._session,
             lambda: self._row_by_key(stage_key),
             lambda: ConversationRow(
@@ -95,6 +82,8 @@ class SqlConversationRepository:
                 ],
             ),
         )
+        if is_new:
+            call_texts.place_text(self._session, recording_id, row.id, conversation)
         return _conversation(row)
 
     def _supersede(self, stage_key: str, not_before: datetime) -> None:
@@ -114,6 +103,20 @@ class SqlConversationRepository:
 
     def _row_by_key(self, stage_key: str) -> ConversationRow | None:
         return self._session.scalar(select(ConversationRow).where(ConversationRow.stage_key == stage_key))
+
+
+def conversation_in_force(recording_id: int) -> Select[ConversationRow]:
+    """What the recording's latest evaluation was made of, else its newest conversation."""
+    of_latest = (
+        select(EvaluationRow.conversation_id)
+        .join(LatestEvaluationRow, LatestEvaluationRow.evaluation_id == EvaluationRow.id)
+        .where(LatestEvaluationRow.recording_id == recording_id)
+        .scalar_subquery()
+    )
+    newest = (
+        select(func.max(ConversationRow.id)).where(ConversationRow.recording_id == recording_id).scalar_subquery()
+    )
+    return select(ConversationRow).where(ConversationRow.id == func.coalesce(of_latest, newest))
 
 
 def _is_older(row: ConversationRow, not_before: datetime | None) -> bool:

@@ -16,10 +16,12 @@ import msgspec
 from pydantic import ConfigDict, TypeAdapter
 
 from qa_service.domain.call import CallMetadata
+from qa_service.domain.coaching import RuleNeed
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics
+from qa_service.domain.quality import RuleFigures
 from qa_service.domain.results import Evidence, OpenItem
-from qa_service.domain.scoring import SectionScore
+from qa_service.domain.scoring import Scorecard, SectionScore
 
 # JSON has no infinity: pydantic would write null, and a silent channel's level of -inf would read as unknown.
 _CONFIG = ConfigDict(ser_json_inf_nan="strings")
@@ -56,6 +58,21 @@ def _evidence() -> TypeAdapter[tuple[Evidence, ...]]:
 @cache
 def _opens() -> TypeAdapter[tuple[OpenItem, ...]]:
     return TypeAdapter(tuple[OpenItem, ...], config=_CONFIG)
+
+
+@cache
+def _scorecard() -> TypeAdapter[tuple[Scorecard]]:
+    return TypeAdapter(tuple[Scorecard], config=_CONFIG)
+
+
+@cache
+def _figures() -> TypeAdapter[tuple[RuleFigures]]:
+    return TypeAdapter(tuple[RuleFigures], config=_CONFIG)
+
+
+@cache
+def _rule_needs() -> TypeAdapter[tuple[RuleNeed, ...]]:
+    return TypeAdapter(tuple[RuleNeed, ...], config=_CONFIG)
 
 
 @cache
@@ -110,6 +127,15 @@ def load_evidence(document: list[dict[str, Any]]) -> tuple[Evidence, ...]:
     return _evidence().validate_python(document)
 
 
+def dump_figures(figures: RuleFigures) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(_figures().dump_json((figures,)))[0]
+    return document
+
+
+def load_figures(document: dict[str, Any]) -> RuleFigures:
+    return _figures().validate_python((document,))[0]
+
+
 def dump_opens(opens: tuple[OpenItem, ...]) -> list[dict[str, Any]]:
     document: list[dict[str, Any]] = json.loads(_opens().dump_json(opens)) if opens else []
     return document
@@ -119,6 +145,15 @@ def load_opens(document: list[dict[str, Any]]) -> tuple[OpenItem, ...]:
     return _opens().validate_python(document) if document else ()
 
 
+def dump_rule_needs(needs: tuple[RuleNeed, ...]) -> list[dict[str, Any]]:
+    document: list[dict[str, Any]] = json.loads(_rule_needs().dump_json(needs))
+    return document
+
+
+def load_rule_needs(document: list[dict[str, Any]]) -> tuple[RuleNeed, ...]:
+    return _rule_needs().validate_python(document)
+
+
 def dump_sections(sections: tuple[SectionScore, ...]) -> list[dict[str, Any]]:
     document: list[dict[str, Any]] = json.loads(_sections().dump_json(sections))
     return document
@@ -126,3 +161,14 @@ def dump_sections(sections: tuple[SectionScore, ...]) -> list[dict[str, Any]]:
 
 def load_sections(document: list[dict[str, Any]]) -> tuple[SectionScore, ...]:
     return _sections().validate_python(document)
+
+
+def dump_scorecard(scorecard: Scorecard) -> tuple[dict[str, Any], str]:
+    """The JSON document and its SHA-256."""
+    encoded = _scorecard().dump_json((scorecard,))
+    document: dict[str, Any] = json.loads(encoded)[0]
+    return document, hashlib.sha256(encoded).hexdigest()
+
+
+def load_scorecard(document: dict[str, Any]) -> Scorecard:
+    return _scorecard().validate_python((document,))[0]

@@ -55,6 +55,18 @@ def insert_missing(session: Session, row: type[Row], unique: str, values: Sequen
     session.execute(insert.on_conflict_do_nothing(index_elements=unique.split(",")), list(values))
 
 
+def insert_new(session: Session, row: type[Row], unique: str, values: Mapping[str, Any]) -> int | None:
+    """Insert a row, and tell its number; None where another has the same columns ``unique`` (with commas).
+
+    Waits while another transaction holds the same key, until that one commits or rolls back.
+    """
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert(row) if dialect == "postgresql" else sqlite.insert(row)
+    wanted = insert.values(**values).on_conflict_do_nothing(index_elements=unique.split(","))
+    number: int | None = session.scalar(wanted.returning(row.__table__.c.id))
+    return number
+
+
 def _is_missing_parent(error: IntegrityError) -> bool:
     """Whether a foreign key was broken: SQLSTATE 23503 in PostgreSQL, an extended error name in SQLite."""
     postgresql = getattr(error.orig, "sqlstate", None)
@@ -66,3 +78,15 @@ def storable(text: str) -> str:
     """``text`` as every database takes it: file names may hold bytes that are no Unicode, and PostgreSQL refuses
     NUL characters."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def insert_or_update(
+    session: Session, row: type[Row], unique: Sequence[str], values: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert ``values``, or change the rows that have the same ``unique`` columns. No two values may have."""
+    if not values:
+        return
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert(row) if dialect == "postgresql" else sqlite.insert(row)
+    changed = {name: insert.excluded[name] for name in values[0] if name not in unique}
+    session.execute(insert.on_conflict_do_update(index_elements=list(unique), set_=changed), list(values))

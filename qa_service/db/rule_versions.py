@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from qa_service.db.inserting import insert_or_get, storable
-from qa_service.db.rows import RuleTransitionRow, RuleVersionRow
+from qa_service.db.inserting import insert_missing, insert_or_get, storable
+from qa_service.db.rows import RulesetRuleRow, RuleTransitionRow, RuleVersionRow
 from qa_service.domain.lifecycle import FOLLOWS, RuleState, RuleTransition, RuleVersion
 from qa_service.errors import ConflictError
 from qa_service.ports import Clock
@@ -42,21 +42,24 @@ class SqlRuleVersionRepository:
         )
         return {(rule, digest): RuleState(state) for rule, digest, state in found}
 
+    def note(self, ruleset_digest: str, versions: Sequence[RuleVersion]) -> None:
+        noted = self._session.scalars(
+            select(RulesetRuleRow.rule).where(RulesetRuleRow.ruleset_digest == ruleset_digest)
+        )
+        missing = {version.rule: version for version in versions}.keys() - set(noted)
+        rows = [self._stored(each)[0] for each in sorted(versions, key=lambda v: v.rule) if each.rule in missing]
+        # A row that refers to a version waits for whoever holds that one: all take them in the order of ``held``.
+        values = [
+            {"ruleset_digest": ruleset_digest, "rule": row.rule, "version_id": row.id}
+            for row in sorted(rows, key=lambda row: row.id)
+        ]
+        insert_missing(self._session, RulesetRuleRow, "ruleset_digest,rule", values)
+
     def held(self, versions: Sequence[RuleVersion]) -> Mapping[tuple[str, str], RuleState]:
         """See ``RuleVersionRepository.held``. In the order of the rules, so that two never wait for each other."""
         ordered = sorted(versions, key=lambda version: (version.pack, version.rule, version.digest))
         for version in ordered:
-            insert_or_get(
-                self._session,
-                lambda version=version: self._row(version.pack, version.rule, version.digest),  # type: ignore[misc]
-                lambda version=version: RuleVersionRow(  # type: ignore[misc]
-                    pack=version.pack,
-                    rule=version.rule,
-                    digest=version.digest,
-                    content=version.content,
-                    created_at=self._clock.now(),
-                ),
-            )
+            self._stored(version)
         states: dict[tuple[str, str], RuleState] = {}
         for pack in sorted({version.pack for version in versions}):
             rules = sorted({version.rule for version in versions if version.pack == pack})
@@ -70,7 +73,17 @@ class SqlRuleVersionRepository:
             states |= {key: state for key, state in self.states(pack).items() if key[0] in rules}
         return states
 
-    def move(self, pack: str, rule: str, digest: str, *, to: RuleState, by: str, note: str) -> RuleTransition:
+    def move(
+        self,
+        pack: str,
+        rule: str,
+        digest: str,
+        *,
+        to: RuleState,
+        by: str,
+        note: str,
+        unsaid: RuleState = RuleState.DRAFT,
+    ) -> RuleTransition:
         row = self._row(pack, rule, digest)
         last = (
             row
@@ -81,7 +94,7 @@ class SqlRuleVersionRepository:
                 .limit(1)
             ).one_or_none()
         )
-        state = RuleState(last.to_state) if last else RuleState.DRAFT
+        state = RuleState(last.to_state) if last else unsaid
         if row is None or FOLLOWS[state] is not to:
             raise ConflictError(
                 "rule_transition_refused",
@@ -113,6 +126,19 @@ class SqlRuleVersionRepository:
         if rule is not None:
             wanted = wanted.where(RuleVersionRow.rule == rule)
         return tuple(_transition(*row) for row in self._session.execute(wanted))
+
+    def _stored(self, version: RuleVersion) -> tuple[RuleVersionRow, bool]:
+        return insert_or_get(
+            self._session,
+            lambda: self._row(version.pack, version.rule, version.digest),
+            lambda: RuleVersionRow(
+                pack=version.pack,
+                rule=version.rule,
+                digest=version.digest,
+                content=version.content,
+                created_at=self._clock.now(),
+            ),
+        )
 
     def _row(self, pack: str, rule: str, digest: str) -> RuleVersionRow | None:
         return self._session.scalar(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -135,14 +135,6 @@ class SqlSourceRepository:
             changed = {name: statement.excluded[name] for name in _columns(some[0]) if name != "key_digest"}
             self._session.execute(
                 statement.on_conflict_do_update(index_elements=["source_id", "key_digest"], set_=changed)
-            )
-
-    def forget(self, source: str, keys: Collection[str]) -> None:
-        for digests in _some([_digest(key) for key in keys]):
-            self._session.execute(
-                delete(SourceFileRow).where(
-                    SourceFileRow.source_id == self._id(source), SourceFileRow.key_digest.in_(digests)
-                )
             )
 
     def places(self, recording_id: int) -> Sequence[tuple[str, str]]:

@@ -13,6 +13,9 @@ from qa_service.domain.faults import ChannelFault, FaultKind
 from qa_service.domain.numbers.entity import SpokenNumber
 from qa_service.domain.timeline import TimeSpan, union
 
+MASK: Final = "*"
+"""Stands for a character that is not shown."""
+
 
 class SpeakerRole(StrEnum):
     AGENT = "agent"
@@ -145,6 +148,10 @@ class Utterance:
         said = [word.confidence for word in inside if any(map(str.isalnum, word.text))]
         return TimeSpan(begin, max(begin, inside[-1].end)), min(said or [word.confidence for word in inside])
 
+    def words_at(self, start: int, end: int) -> tuple[int, int]:
+        """The first and the last of the words that the characters ``[start, end)`` of ``text`` are in."""
+        return self._word_at(start), self._word_at(end - 1)
+
     def quote(self, start: int, end: int) -> str:
         """The readable text behind the folded characters ``[start, end)``."""
         if start >= end:
@@ -215,6 +222,7 @@ class Conversation:
     ``role_probability`` how sure the attribution is where they were inferred, None where they were told.
     ``overlap_measurable``: whether it can be told who talked over whom, as on separate channels.
     ``faults``: what is wrong with the channels it was heard on.
+    ``card_codes``: when card verification codes are said; the words are not kept, and nobody hears them.
     """
 
     duration_s: float
@@ -228,6 +236,7 @@ class Conversation:
     role_probability: float | None = None
     segments: tuple[SegmentDoubt, ...] = ()
     faults: tuple[ChannelFault, ...] = field(default=())
+    card_codes: tuple[TimeSpan, ...] = ()
 
     @property
     def channels(self) -> int:

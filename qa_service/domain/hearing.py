@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, zip_longest
 from statistics import median
 
-from qa_service.domain.conversation import Utterance, Word
+from qa_service.domain.conversation import MASK, Utterance, Word
 from qa_service.domain.timeline import TimeSpan, total_s
 
 SLACK_S = 0.3
@@ -34,7 +34,8 @@ def placed_words(utterance: Utterance) -> tuple[Word, ...]:
 
 
 def _spoken(utterance: Utterance) -> list[Word]:
-    return [w for w in utterance.words if w.text.isalnum() or any(c.isalnum() for c in w.text)]
+    # A masked word was heard: a card code's sign stands where somebody spoke.
+    return [w for w in utterance.words if w.text.isalnum() or any(c.isalnum() or c == MASK for c in w.text)]
 
 
 def _longest_s(words: Sequence[Word]) -> float:

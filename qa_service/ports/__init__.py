@@ -1,6 +1,7 @@
 """Ports: what the core needs from the world, wired only at the composition roots."""
 
 from qa_service.ports.blobs import BlobStore, ByteSource, StoredBlob
+from qa_service.ports.calibration import CalibrationRepository
 from qa_service.ports.jobs import (
     BATCH_PRIORITY,
     COLLECT_PRIORITY,
@@ -14,6 +15,7 @@ from qa_service.ports.jobs import (
     JobRequest,
     JobState,
 )
+from qa_service.ports.listening import ListeningCopies, ListeningCopy
 from qa_service.ports.rules import RuleEvaluator, RuleVersionRepository
 from qa_service.ports.speech import (
     AudioDecoder,
@@ -56,6 +58,7 @@ __all__ = [
     "AudioSource",
     "BlobStore",
     "ByteSource",
+    "CalibrationRepository",
     "CallHistory",
     "ChannelInspector",
     "Clock",
@@ -69,6 +72,8 @@ __all__ = [
     "JobQueue",
     "JobRequest",
     "JobState",
+    "ListeningCopies",
+    "ListeningCopy",
     "MetadataRepository",
     "RecordingRepository",
     "RoleAttribution",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -46,8 +46,8 @@ class BatchRunRepository(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def recent(self, limit: int) -> Sequence[BatchRun]:
-        """The newest, newest first."""
+    def page(self, *, before: int | None, limit: int, teams: Collection[str] | None) -> Sequence[BatchRun]:
+        """The newest first, of numbers under ``before``; None: runs of every team and of all."""
         ...
 
     def unended(self) -> Sequence[BatchRun]:

@@ -12,13 +12,34 @@ from qa_service.domain.call import CallMetadata, Recording
 from qa_service.domain.conversation import Conversation
 from qa_service.domain.metrics import ConversationMetrics
 from qa_service.domain.results import Evidence, Outcome, RuleResult
-from qa_service.domain.scoring import Evaluation
+from qa_service.domain.scoring import Evaluation, Scorecard
 from qa_service.errors import InputError
 from qa_service.ports.batches import BatchRunRepository
 from qa_service.ports.blobs import StoredBlob
+from qa_service.ports.calibration import CalibrationRepository
+from qa_service.ports.call_marks import CallMarks
+from qa_service.ports.calls import CallLists
+from qa_service.ports.coaching import CoachingRepository
+from qa_service.ports.complaints import ComplaintRepository
+from qa_service.ports.directory import DirectoryRepository
+from qa_service.ports.disputes import DisputeRepository
+from qa_service.ports.draft_cases import DraftCaseRepository
+from qa_service.ports.figures import FigureRepository
+from qa_service.ports.imports import AgentStateRepository, ImportedFigureRepository, ImportLog
 from qa_service.ports.jobs import JobQueue
+from qa_service.ports.kpi import KpiRepository
+from qa_service.ports.people import AuditTrail, SessionRepository, TokenRepository, UserRepository
+from qa_service.ports.promises import PromiseRepository
+from qa_service.ports.quality import QualityRepository
+from qa_service.ports.reporting import ReportScheduleRepository
+from qa_service.ports.review import ReviewQueue, VerdictRepository
 from qa_service.ports.rules import RuleVersionRepository
+from qa_service.ports.sampling import SamplingRepository
+from qa_service.ports.script_changes import ScriptChangeRepository
 from qa_service.ports.sources import SourceRepository
+from qa_service.ports.training import TrainingRepository
+from qa_service.ports.vendors import VendorCalls
+from qa_service.ports.webhooks import WebhookRepository
 
 
 class Clock(Protocol):
@@ -65,6 +86,10 @@ class RecordingRepository(Protocol):
         """Raises NotFoundError."""
         ...
 
+    def lock(self, recording_id: int) -> None:
+        """Nobody else locks it until the transaction ends; nothing where there is none."""
+        ...
+
     def find(self, reference: str) -> tuple[Recording, ...]:
         """Recordings whose digest starts with, or one of whose paths or file names is, ``reference``."""
         ...
@@ -74,6 +99,10 @@ class RecordingRepository(Protocol):
         ...
 
     def set_audio(self, recording_id: int, *, duration_s: float, channels: int) -> None: ...
+
+    def catch_up(self, *, since: datetime, limit: int) -> Sequence[int]:
+        """List calls that workers of an earlier version received or scored since then; at most ``limit``."""
+        ...
 
 
 class MetadataRepository(Protocol):
@@ -122,8 +151,9 @@ class EvaluationRepository(Protocol):
         """The evaluation that was asked for last, which need not be the one that was made last."""
         ...
 
-    def ask_for(self, evaluation: StoredEvaluation) -> None:
-        """Make a stored evaluation the recording's latest."""
+    def ask_for(self, evaluation: StoredEvaluation, *, scorecard: Scorecard | None = None) -> None:
+        """Make a stored evaluation the recording's latest. ``scorecard``: what it was filled from, kept where it
+        was not when the evaluation was stored."""
         ...
 
     def add(
@@ -136,9 +166,10 @@ class EvaluationRepository(Protocol):
         evaluation: Evaluation,
         results: Sequence[RuleResult],
         metrics: ConversationMetrics,
+        scorecard: Scorecard | None = None,
     ) -> StoredEvaluation:
         """Store with rule results and open findings, as the recording's latest; when the key is there already, the
-        stored one wins.
+        stored one wins. ``scorecard``: what it was filled from, kept for people's decisions.
 
         A finding is opened for each result that needs a person: not met or undetermined, scored or not
         twice-counted (``same_event_as`` is None and ``scored``).
@@ -216,11 +247,65 @@ class UnitOfWork(Protocol):
     @property
     def history(self) -> CallHistory: ...
     @property
+    def calls(self) -> CallLists: ...
+    @property
     def jobs(self) -> JobQueue: ...
     @property
     def batch_runs(self) -> BatchRunRepository: ...
     @property
     def sources(self) -> SourceRepository: ...
+    @property
+    def review(self) -> ReviewQueue: ...
+    @property
+    def verdicts(self) -> VerdictRepository: ...
+    @property
+    def disputes(self) -> DisputeRepository: ...
+    @property
+    def sampling(self) -> SamplingRepository: ...
+    @property
+    def calibration(self) -> CalibrationRepository: ...
+    @property
+    def training(self) -> TrainingRepository: ...
+    @property
+    def script_changes(self) -> ScriptChangeRepository: ...
+    @property
+    def coaching(self) -> CoachingRepository: ...
+    @property
+    def draft_cases(self) -> DraftCaseRepository: ...
+    @property
+    def figures(self) -> FigureRepository: ...
+    @property
+    def quality(self) -> QualityRepository: ...
+    @property
+    def users(self) -> UserRepository: ...
+    @property
+    def sessions(self) -> SessionRepository: ...
+    @property
+    def tokens(self) -> TokenRepository: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def directory(self) -> DirectoryRepository: ...
+    @property
+    def kpi(self) -> KpiRepository: ...
+    @property
+    def imports(self) -> ImportLog: ...
+    @property
+    def imported_figures(self) -> ImportedFigureRepository: ...
+    @property
+    def agent_states(self) -> AgentStateRepository: ...
+    @property
+    def report_schedules(self) -> ReportScheduleRepository: ...
+    @property
+    def webhooks(self) -> WebhookRepository: ...
+    @property
+    def call_marks(self) -> CallMarks: ...
+    @property
+    def complaints(self) -> ComplaintRepository: ...
+    @property
+    def promises(self) -> PromiseRepository: ...
+    @property
+    def vendor_calls(self) -> VendorCalls: ...
 
     def commit(self) -> None: ...
 

@@ -45,6 +45,13 @@ BUDGET_S = 5.0
 
 log = structlog.get_logger(__name__)
 
+Also = Callable[[UnitOfWork, BatchRun], None]
+"""What else is written with a step that somebody asks for: who it was."""
+
+
+def _nothing(unit: UnitOfWork, run: BatchRun) -> None:
+    """Nobody asks what it was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Nightly:
@@ -104,6 +111,7 @@ class BatchRuns:
         pack: str | None = None,
         force: bool = False,
         rescore: bool = False,
+        also: Also = _nothing,
     ) -> tuple[BatchRun, bool]:
         """The run of this selection that has not ended, else a new one; and whether it is new.
 
@@ -120,6 +128,8 @@ class BatchRuns:
                 return last, False
             # Named by the one before it, so that two who ask at once get the same.
             run, new = unit.batch_runs.add(f"{prefix}{last.id if last else 0}", kind, selection)
+            if new:
+                also(unit, run)
             unit.commit()
         return run, new
 
@@ -157,13 +167,13 @@ class BatchRuns:
 
     def recent(self, limit: int) -> Sequence[BatchRun]:
         with self._units() as unit:
-            return unit.batch_runs.recent(limit)
+            return unit.batch_runs.page(before=None, limit=limit, teams=None)
 
     def failures(self, run_id: int, limit: int) -> Sequence[tuple[int, str, str]]:
         with self._units() as unit:
             return unit.batch_runs.failures(run_id, limit)
 
-    def cancel(self, run_id: int) -> BatchRun:
+    def cancel(self, run_id: int, *, also: Also = _nothing) -> BatchRun:
         """Queue no more of it and take back what nobody works on; what is under way is finished.
 
         Raises:
@@ -176,10 +186,11 @@ class BatchRuns:
             if run.state is BatchState.DONE:
                 raise ConflictError("batch_run_ended", f"batch run {run_id} is done: see `qa batch show {run_id}`")
             run = self._saved(unit, self._withdrawn(unit, replace(run, state=BatchState.CANCELLED, waiting=None)))
+            also(unit, run)
             unit.commit()
         return run
 
-    def retry(self, run_id: int, *, code: str | None = None) -> tuple[BatchRun, int]:
+    def retry(self, run_id: int, *, code: str | None = None, also: Also = _nothing) -> tuple[BatchRun, int]:
         """Try its failed jobs once more, all or those of one code; and how many they are.
 
         Raises:
@@ -197,6 +208,7 @@ class BatchRuns:
                 state = BatchState.RUNNING if run.state is BatchState.DONE else run.state
                 tally = run.tally.without(failed.values())
                 run = self._saved(unit, replace(run, state=state, ended_at=None, tally=tally))
+                also(unit, run)
             unit.commit()
         return run, len(failed)
 

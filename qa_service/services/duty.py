@@ -5,7 +5,7 @@ Guarantee: the store's trouble and the machine's own end a turn, and no worker: 
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -42,6 +42,7 @@ class Duty:
         upkeep: Upkeep,
         batch_runs: BatchRuns,
         fitness: Fitness,
+        chores: Sequence[Callable[[], object]] = (),
         sweep_every_s: float = SWEEP_EVERY_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,6 +52,7 @@ class Duty:
             upkeep: is run between turns, not more often than each ``sweep_every_s``.
             batch_runs: are begun, filled and counted when that is run.
             fitness: of this machine. While it is not fit, it claims nothing.
+            chores: what else is looked after then; each knows whether it is due, and costs nothing else.
             sweep_every_s: seconds.
             now_s: the time, of any origin.
         """
@@ -58,6 +60,7 @@ class Duty:
         self._upkeep = upkeep
         self._batch_runs = batch_runs
         self._fitness = fitness
+        self._chores = tuple(chores)
         self._sweep_every_s = sweep_every_s
         self._now_s = now_s
         self._swept_at = -math.inf
@@ -69,6 +72,8 @@ class Duty:
         try:
             self._batch_runs.look_after()
             due = self._upkeep.sweep(count=count).due
+            for chore in self._chores:
+                chore()
         except QAError as error:
             log.warning("lost workers were not looked for", code=error.code, message=error.message)
             return 0

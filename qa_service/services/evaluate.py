@@ -1,19 +1,22 @@
 """The scoring stage: a stored conversation becomes an evaluation. Needs no audio.
 
 Guarantee: keyed by conversation, metadata, rule set and which of its rules are live; the same inputs find the same
-evaluation. Rules that are not live are recorded and never scored.
+evaluation. Rules that are not live are recorded and never scored. The call joins the review queue in the same
+transaction.
 """
 
 from collections.abc import Callable, Mapping
 
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.metrics import measure
+from qa_service.domain.queueing import ReviewPolicy
 from qa_service.domain.scoring import fill
 from qa_service.errors import InputError
 from qa_service.observing import Laps
 from qa_service.ports import RuleEvaluator, StoredConversation, StoredEvaluation, UnitOfWorkFactory
 from qa_service.services.approvals import RuleApprovals, scored_digest
 from qa_service.services.keys import stage_key
+from qa_service.services.webhooks import tell_of_evaluation
 
 # Raised whenever metrics or scoring would answer otherwise for the same conversation, metadata and rules.
 SCORING_REVISION = 2
@@ -21,7 +24,7 @@ SCORING_REVISION = 2
 
 class EvaluateConversation:
     """``pack_by_language`` names the pack for each language; ``load_pack`` compiles one (and may cache it);
-    ``approvals`` knows which rules may score."""
+    ``approvals`` knows which rules may score, ``review`` which calls people look at."""
 
     def __init__(
         self,
@@ -30,11 +33,14 @@ class EvaluateConversation:
         load_pack: Callable[[str], RuleEvaluator],
         pack_by_language: Mapping[str, str],
         approvals: RuleApprovals,
+        review: ReviewPolicy | None = None,
     ) -> None:
         self._units = units
+        self._review = review or ReviewPolicy()
         self._load_pack = load_pack
         self._pack_by_language = pack_by_language
         self._approvals = approvals
+        self._noted: set[str] = set()
 
     def selection_digest(self, pack: str | None) -> str:
         """Digest of the rules that would be used: of ``pack``, or of those that the language chooses between."""
@@ -89,13 +95,14 @@ class EvaluateConversation:
                 f"no rule pack for language {conversation.language!r} (there is {known}): name one with --pack",
             )
         rules = self._load_pack(name)
-        not_live = self._approvals.not_live(rules)
-        digest = scored_digest(rules, not_live)
-        key = _key(stored.stage_key, metadata, digest)
         with self._units() as unit:
+            not_live = self._approvals.not_live(rules, unit)
+            digest = scored_digest(rules, not_live)
+            key = _key(stored.stage_key, metadata, digest)
             known_evaluation = unit.evaluations.by_key(key)
             if known_evaluation is not None:
-                unit.evaluations.ask_for(known_evaluation)
+                unit.evaluations.ask_for(known_evaluation, scorecard=rules.scorecard)
+                unit.review.place(known_evaluation.recording_id, self._review)
                 unit.commit()
         if known_evaluation is not None:
             return known_evaluation
@@ -105,6 +112,8 @@ class EvaluateConversation:
             results = rules.evaluate(conversation, metrics, metadata, not_live=not_live.keys())
             evaluation = fill(rules.scorecard, results)
         with laps.of("store"), self._units() as unit:
+            if digest not in self._noted:
+                unit.rule_versions.note(digest, rules.versions)
             saved = unit.evaluations.add(
                 key,
                 conversation=stored,
@@ -113,8 +122,12 @@ class EvaluateConversation:
                 evaluation=evaluation,
                 results=results,
                 metrics=metrics,
+                scorecard=rules.scorecard,
             )
+            unit.review.place(saved.recording_id, self._review)
+            tell_of_evaluation(unit, saved)
             unit.commit()
+        self._noted.add(digest)
         return saved
 
 

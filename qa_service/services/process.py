@@ -25,6 +25,7 @@ from qa_service.domain.faults import (
     hold_one_mixture,
     leaked,
 )
+from qa_service.domain.masking.card_codes import without_card_codes
 from qa_service.domain.text import hot_word_fault
 from qa_service.domain.timeline import total_s
 from qa_service.errors import InputError
@@ -47,7 +48,7 @@ from qa_service.services.casting import Casting
 from qa_service.services.keys import stage_key
 
 # Raised whenever the same words and speech spans would be assembled into another conversation.
-ASSEMBLY_REVISION = 7
+ASSEMBLY_REVISION = 9
 
 
 log = structlog.get_logger(__name__)
@@ -380,6 +381,7 @@ class HearRecording:
             ),
             options=self._alignment,
         )
+        conversation = without_card_codes(conversation)  # before anybody can store it
         if not conversation.utterances:
             # Nothing that was said can be checked; what remains, pauses and overlaps, may be music or a fax.
             raise InputError(

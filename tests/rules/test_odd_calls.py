@@ -1,14 +1,16 @@
 """Calls as nobody speaks them: an answer from every rule, and no guess."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from qa_service.domain.conversation import Conversation, SpeakerRole
+from qa_service.domain.masking.card_codes import without_card_codes
 from qa_service.domain.results import Outcome
 from rules.cases import dialogue
 from rules.loader import load_pack, shipped_packs
-from tests.rules.builders import results
+from tests.rules.builders import results, rule_set
 
 PACKS = {name: load_pack(path) for name, path in shipped_packs().items()}
 
@@ -53,6 +55,9 @@ ODD = {
     "emoji": call("agent 0-6: 😀您好😀工号😀８０２３👍\ncustomer 7-9: 👌🏽\u200d谢谢"),
     "look-alikes": call("agent 0-6: Неllо 您好，工号８０２３\ncustomer 7-9: о к"),
     "traditional": call("agent 0-6: 您好，懷信通信客服，工號8023，請問有什麼可以幫您\ncustomer 7-9: 謝謝"),
+    "a card's code": without_card_codes(
+        call("agent 0-6: 您好，请您报一下背面的安全码\ncustomer 7-9: 三五七\nagent 10-12: 好的，工号8023谢谢您")
+    ),
     "one word for ever": call("agent 0-600: " + "您好" * 3000),
 }
 
@@ -82,6 +87,18 @@ def test_nobody_is_accused_of_words_that_nobody_heard(pack: str, name: str) -> N
 def test_another_script_is_the_same_greeting(name: str) -> None:
     opening = results(PACKS["service-zh"], ODD[name])["opening"]
     assert any("8023" in e.quote or "８０２３" in e.quote for e in opening.evidence)
+
+
+def test_that_an_agent_asked_for_a_cards_code_is_seen(tmp_path: Path) -> None:
+    """The code itself is gone; the request for it, and that it was answered, are evidence."""
+    odd = ODD["a card's code"]
+    assert [u.text for u in odd.utterances] == [
+        "您好，请您报一下背面的安全码",
+        "***",
+        "好的，工号8023谢谢您",
+    ]
+    rules = rule_set(tmp_path, {"asked": "forbid:\n  phrase: {any: [安全码]}"})
+    assert results(rules, odd)["asked"].outcome is Outcome.NOT_MET
 
 
 def test_a_call_of_ten_thousand_utterances() -> None:

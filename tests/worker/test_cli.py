@@ -6,6 +6,7 @@ second or two only to start.
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,23 @@ def test_show_what_is_not_scored(here: Here, fakes: FakeContainer, data: Path) -
 
 def test_show_on_a_machine_where_nothing_was_scored(here: Here, data: Path) -> None:
     assert "recording_not_found" in refused(here("show", "a.wav"), 1)
+
+
+_UNNEEDED = (
+    "celery",
+    "fastapi",
+    "jinja2",
+    "obstore",
+    "opentelemetry",
+    "psycopg",
+    "redis",
+    "scipy",
+    "torch",
+    "xlsxwriter",
+)
+
+
+def test_commands_start_with_the_extra_speech_alone() -> None:
+    absent = f"import sys; sys.modules.update(dict.fromkeys({_UNNEEDED!r})); import worker.cli"
+    started = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, check=False)
+    assert (started.returncode, started.stderr) == (0, "")

@@ -55,7 +55,7 @@ def serve(
 @contextmanager
 def _web(host: str, port: int, *, ended: threading.Event) -> Iterator["subprocess.Popen[bytes]"]:
     """The web process; ``ended`` is set when it ends by itself."""
-    listen = ("--host", host, "--port", str(port))
+    listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", str(int(_GOODBYE_S / 2)))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "uvicorn", APPLICATION, "--factory", *listen, "--log-level", "warning"],
         stdin=subprocess.DEVNULL,

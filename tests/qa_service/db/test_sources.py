@@ -80,8 +80,6 @@ def test_files_are_known_by_the_bytes_of_their_names(database: Database, clock: 
     with database.unit_of_work() as unit:
         assert unit.sources.seen(HERE, [*keys, "b.wav"]) == {file.key: file for file in files}
         assert unit.sources.seen("/mnt/other", keys) == {}
-        unit.sources.forget(HERE, keys[:2])
-        assert set(unit.sources.seen(HERE, keys)) == set(keys[2:])
 
 
 def test_what_is_remembered_last_counts(database: Database, clock: ManualClock) -> None:

@@ -157,6 +157,43 @@ def test_a_shipped_pack_is_live_without_a_word_in_the_store(workplace: Workplace
     assert workplace.count(RuleVersionRow) == workplace.count(RuleTransitionRow) == 0
 
 
+def withdraw(workplace: Workplace, version: RuleVersion, by: str = "Wang") -> RuleTransition | None:
+    with workplace.database.unit_of_work() as unit:
+        step = workplace.approvals.withdraw(unit, version, by=by, note="too many false findings")
+        unit.commit()
+    return step
+
+
+def test_a_shipped_rule_is_withdrawn_and_comes_back_by_its_name(workplace: Workplace) -> None:
+    approvals, rules = workplace.approvals, workplace.packs["rules-zh"]
+    step = withdraw(workplace, rules.versions[0])
+    assert step is not None
+    assert (step.from_state, step.to_state, step.by) == (LIVE, RETIRED, "Wang")
+    assert approvals.not_live(rules) == {"greeting": RETIRED}
+    assert withdraw(workplace, rules.versions[0], by="Li") is None
+    assert approvals.approve(rules, by="Li").left == ("greeting",)
+    for back in (approvals.approve, approvals.publish):
+        back(rules, by="Li", only=["greeting"])
+    assert approvals.not_live(rules) == {}
+    assert [step.to_state for step in approvals.history("rules-zh")] == [RETIRED, APPROVED, LIVE]
+
+
+def test_a_new_release_of_a_withdrawn_rule_is_live(workplace: Workplace) -> None:
+    withdraw(workplace, workplace.packs["rules-zh"].versions[0])
+    assert workplace.approvals.not_live(FakeRules("rules-zh", "sha256:next")) == {}
+
+
+def test_a_published_version_is_withdrawn_as_if_it_were_retired(workplace: Workplace) -> None:
+    rules = SiteRules(a="a1", b="b1")
+    workplace.approvals.approve(rules, by="Wang")
+    with pytest.raises(ConflictError) as caught:
+        withdraw(workplace, rules.versions[0])
+    assert caught.value.code == "rule_transition_refused"
+    workplace.approvals.publish(rules, by="Wang")
+    withdraw(workplace, rules.versions[0])
+    assert workplace.approvals.not_live(rules) == {"a": RETIRED}
+
+
 def test_two_at_once_take_each_step_once(workplace: Workplace) -> None:
     rules = SiteRules(**{f"r{number}": f"d{number}" for number in range(9)})
     others = SiteRules(**{f"r{number}": f"other{number}" for number in reversed(range(9))})
@@ -231,6 +268,15 @@ def test_a_draft_is_recorded_scores_nobody_and_opens_no_finding(
     assert workplace.evaluate.selection_digest("site") != selected
     assert workplace.count(FindingRow) == 1
     assert workplace.count(EvaluationRow) == 2
+
+
+def test_what_is_withdrawn_is_recorded_and_scores_nobody(workplace: Workplace, heard: StoredConversation) -> None:
+    scored = workplace.evaluate.evaluate(heard, NOTHING, pack="rules-zh")
+    withdraw(workplace, workplace.packs["rules-zh"].versions[0])
+    shadow = workplace.evaluate.evaluate(heard, NOTHING, pack="rules-zh")
+    assert shadow.id != scored.id
+    assert (shadow.results[0].outcome, shadow.results[0].unscored) == (Outcome.MET, "not_live")
+    assert (scored.evaluation.score, shadow.evaluation.score) == (100.0, None)
 
 
 def test_what_is_retired_is_out_of_the_latest_evaluation(

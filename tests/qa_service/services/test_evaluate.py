@@ -1,8 +1,9 @@
 """The scoring stage: keyed by conversation, metadata and rules, without any audio."""
 
 import pytest
+from sqlalchemy import delete, update
 
-from qa_service.db.rows import EvaluationRow
+from qa_service.db.rows import EvaluationRow, ReviewItemRow
 from qa_service.domain.call import CallMetadata
 from qa_service.domain.results import Outcome
 from qa_service.errors import InputError
@@ -39,6 +40,24 @@ def test_changed_rules_are_applied_to_the_stored_conversation(
     assert after.conversation_id == before.conversation_id
     assert workplace.transcriber.heard == [b"call"]
     assert workplace.count(EvaluationRow) == 2
+
+
+def test_a_fault_is_queued_for_a_person_with_the_evaluation(
+    workplace: Workplace, heard: StoredConversation
+) -> None:
+    workplace.packs["rules-zh"] = FakeRules("rules-zh", "sha256:strict", Outcome.NOT_MET)
+    strict = workplace.evaluate.evaluate(heard, NOTHING)
+    with workplace.database.unit_of_work() as unit:
+        item = unit.review.get(heard.recording_id)
+        unit.session.execute(update(EvaluationRow).values(scorecard_digest=None))  # of an earlier version
+        unit.session.execute(delete(ReviewItemRow))
+        unit.commit()
+    assert item is not None
+    assert item.evaluation_id == strict.id
+    assert workplace.evaluate.evaluate(heard, NOTHING) == strict
+    with workplace.database.unit_of_work() as unit:
+        assert unit.review.get(heard.recording_id) is not None
+        assert unit.verdicts.sheet(heard.recording_id).scorecard is not None
 
 
 def test_rules_changed_back_find_the_old_evaluation(workplace: Workplace, heard: StoredConversation) -> None:

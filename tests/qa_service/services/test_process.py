@@ -1,9 +1,12 @@
 """The speech stage: done once for each recording, engine and option; silent audio is a coded failure."""
 
+import re
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import select
 
 from qa_service.db.rows import ConversationRow, EngineRunRow
 from qa_service.domain.alignment import AlignmentOptions
@@ -297,3 +300,21 @@ def test_the_engines_are_known_before_any_audio(workplace: Workplace) -> None:
         EngineRun("asr", "fake", "tiny", "1", "cpu"),
         EngineRun("roles", "fake", "cues", "1", "cpu"),
     )
+
+
+def test_card_codes_are_in_no_row(workplace: Workplace) -> None:
+    """What the recogniser wrote is replaced before anything is stored; when it was said is kept."""
+    said = "say 安全码三五七好"
+    recording = workplace.ingest.receive(workplace.file("a.wav", said.encode()), None).recording
+    heard = workplace.hear.hear(recording, NOTHING).conversation
+    assert {u.text for u in heard.utterances} == {"安全码***好"}
+    assert len(heard.card_codes) == 2
+    with workplace.database.unit_of_work() as unit:
+        stored = unit.conversations.in_force(recording.id)
+    assert stored is not None
+    assert stored.conversation == heard
+    with workplace.database.unit_of_work(read_only=True) as unit:
+        compressed = unit.session.scalars(select(ConversationRow.document)).all()
+    for document in (zlib.decompress(one).decode() for one in compressed):
+        assert "安全码***" in document
+        assert not re.search("三.{0,200}五.{0,200}七", document)

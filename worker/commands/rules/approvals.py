@@ -39,9 +39,14 @@ def approve(name: Pack, by: By, rule: Only = None, note: Note = "") -> None:
         typer.echo(f"they score once they are published: qa rules publish {printable(name)} --by NAME", err=True)
 
 
-def publish(name: Pack, by: By, rule: Only = None, note: Note = "") -> None:
+Despite = Annotated[
+    str, typer.Option("--despite-change", help="Why it goes live although its change is not assessed.")
+]
+
+
+def publish(name: Pack, by: By, rule: Only = None, note: Note = "", despite: Despite = "") -> None:
     """Let approved rules score. What was live of them until now is retired."""
-    steps = Container(load_settings()).approvals.publish(pack(name), by=by, note=note, only=rule)
+    steps = Container(load_settings()).approvals.publish(pack(name), by=by, note=note, only=rule, override=despite)
     _tell(steps)
     if steps.left:
         typer.echo(

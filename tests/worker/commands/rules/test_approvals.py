@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from qa_service.domain.access import Role, Scope
+from qa_service.domain.training import ChangeState
+from qa_service.ports.script_changes import ChangedRule, ChangeTerms
 from rules.loader import find_pack
 from tests.cli import Here, json_lines, refused
+from tests.qa_service.reviewing import Site
+from tests.worker.containers import FakeContainer
 
 
 @pytest.fixture
@@ -117,3 +122,19 @@ def test_a_shipped_pack_needs_no_approval(here: Here, tmp_path: Path) -> None:
     table = here("rules", "history", "service-zh").stdout
     assert "draft" not in table
     assert "live" in table
+
+
+def test_a_rule_waits_for_its_change_or_for_a_reason(here: Here, site: Path, fakes: FakeContainer) -> None:
+    trainer = Site(fakes.database).person("trainer", Role.TRAINER)
+    terms = ChangeTerms("新开头语", "", "ours", (ChangedRule("opening"),), Scope())
+    change = fakes.script_changes.draft(trainer, terms).change
+    here("rules", "approve", site, "--by", "Li")
+    held_up = refused(here("rules", "publish", site, "--by", "Li"), 1)
+    assert "script_change_pending" in held_up
+    assert "the manager's approval" in held_up
+    others = here("rules", "publish", site, "--by", "Li", "--rule", "speech-rate")
+    assert [line.split()[:2] for line in others.stdout.splitlines()] == [["live", "speech-rate"]]
+    done = here("rules", "publish", site, "--by", "Li", "--despite-change", "监管要求")
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["live", "opening"]]
+    after = fakes.script_changes.get(change.id)
+    assert (after.change.state, after.steps[-1].name, after.steps[-1].note) == (ChangeState.LIVE, "Li", "监管要求")

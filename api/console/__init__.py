@@ -1,0 +1,1 @@
+"""The page on which people listen and decide: rendered here, no build step, every key usable."""

@@ -1,0 +1,1 @@
+"""Reports as pages, workbooks and JSON."""

@@ -1,0 +1,1 @@
+"""Reports as data: what they say, before anybody decides how it looks."""

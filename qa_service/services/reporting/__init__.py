@@ -1,0 +1,1 @@
+"""Reports: what of the stored figures is told to whom, a module for each kind."""
