@@ -1,5 +1,6 @@
 """Fixtures that more than one test folder needs. Engines and servers start on first use only."""
 
+import logging
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings
 from sqlalchemy import make_url
 
@@ -73,6 +75,21 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, but nothing may be skipped in this run: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command or an application that runs in this process sets up logs on the output that it finds, which a test
+    may have captured and closes: what logs in a later test would fail."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    before = structlog.get_config() if structlog.is_configured() else None
+    yield
+    root.handlers, root.level = handlers, level
+    if before is None:
+        structlog.reset_defaults()
+    else:
+        structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

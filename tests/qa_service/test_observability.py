@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from qa_service import __version__
 from qa_service.domain.call import CallMetadata
@@ -21,15 +20,6 @@ from tests.worker.containers import FakeContainer
 PHONE = "13800138000"
 AGENT = "林晓"
 SAID = "您好请问有什么可以帮您"
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
 
 
 @pytest.fixture
