@@ -11,6 +11,7 @@ numpy is loaded when something is measured, not when this is imported.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, inf, isinf, log
@@ -52,26 +53,22 @@ class Windows:
         shares: Floats = weights / weights.sum()
         return shares
 
-    def rates(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Before and after, by row of ``weights`` (…, agent); half a fault and half a call without are added, so
-        that none of a few is not nothing."""
-        import numpy as np
-
-        before, after = (
-            ((weights * faults / calls).sum(axis=-1) * size + 0.5) / (size + 1)
-            for calls, faults in (
-                (self.before_calls, self.before_faults),
-                (self.after_calls, self.after_faults),
-            )
-            for size in (1 / (np.square(weights) / calls).sum(axis=-1),)
-        )
-        return before, after
-
     @cached_property
     def both(self) -> tuple[float, float]:
         """Rates of all, before and after."""
-        before, after = self.rates(self.weights)
+        before, after = (_rate(1.0, brought.sum(), spread.sum()) for brought, spread in self._parts)
         return float(before), float(after)
+
+    @property
+    def _parts(self) -> Iterator[tuple[Floats, Floats]]:
+        """Before and after, by agent: what each brings to the rate of all, and to its variance."""
+        import numpy as np
+
+        for calls, faults in (
+            (self.before_calls, self.before_faults),
+            (self.after_calls, self.after_faults),
+        ):
+            yield self.weights * faults / calls, np.square(self.weights) / calls
 
     @property
     def change(self) -> float:
@@ -86,8 +83,10 @@ class Windows:
         import numpy as np
 
         count = len(self)
-        weights = self.weights * (1 - np.eye(count))
-        before, after = self.rates(weights / weights.sum(axis=1, keepdims=True))
+        before, after = (
+            _rate(1 - self.weights, brought.sum() - brought, spread.sum() - spread)
+            for brought, spread in self._parts
+        )
         changes = np.log(after / (1 - after)) - np.log(before / (1 - before))
         return (count - 1) / count * float(np.square(changes - self.change).sum())
 
@@ -199,6 +198,13 @@ def contrast(treated: Windows, others: Windows, *, min_clusters: int) -> Contras
     return Contrast(
         treated.change - others.change, variance**0.5, variance**2 / spread if spread else inf, without
     )
+
+
+def _rate(weight: Floats | float, brought: Floats, spread: Floats) -> Floats:
+    """Of agents of that ``weight`` in all; half a fault and half a call without are added, so that none of a few
+    is not nothing."""
+    size = weight * weight / spread
+    return (brought / weight * size + 0.5) / (size + 1)
 
 
 def _student(freedom: float, probability: float) -> float:
