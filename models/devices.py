@@ -1,7 +1,7 @@
 """What the speech runtimes make of this machine.
 
-Guarantee: asking ends nothing but itself. Each runtime is asked in a process of its own: a processor that is too
-old, or a broken driver, ends the process that loads one, and what they load would otherwise stay.
+Guarantee: asking for ``runtimes`` ends nothing but itself. Each is asked in a process of its own: a processor that
+is too old, or a broken driver, ends the process that loads one, and what they load would otherwise stay.
 """
 
 import json
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from qa_service.errors import EngineError
 
 _BOOT = "import sys; sys.path[:] = sys.argv[2:]; from models.devices import main; main(sys.argv[1])"
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -84,6 +86,19 @@ def gpus(*, command: Sequence[str] = _SMI, timeout_s: float = 20.0) -> tuple[Gpu
         if len(sizes) == 2 and all(size.isdecimal() for size in sizes):
             found.append(Gpu(name, int(sizes[0]), int(sizes[1])))
     return tuple(found)
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` is the GPU when the runtime sees one."""
+    if device != "auto":
+        return device
+    try:
+        import ctranslate2
+    except ImportError as error:
+        raise EngineError(
+            "engine_missing", "faster-whisper is not installed: install the extra 'speech'"
+        ) from error
+    return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
 
 
 def main(name: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Final
 from models.asr.recogniser import WhisperRecogniser
 from models.asr.runtime import WhisperRuntime
 from models.diarization.call import CallDiarizer, ChannelDiarizer
+from models.devices import resolve_device
 from models.weights import default_cache_dir
-from qa_service.errors import ConfigurationError, EngineError
+from qa_service.errors import ConfigurationError
 from qa_service.ports import Transcriber
 
 WHISPERS: Final[dict[str, str]] = {
@@ -99,16 +100,3 @@ def _named(engines: Mapping[str, str], name: str) -> Any:
         raise ConfigurationError("engine_unknown", f"no engine {name!r}: use one of {', '.join(engines)}")
     module, attribute = engines[name].split(":")
     return getattr(import_module(module), attribute)
-
-
-def resolve_device(device: str) -> str:
-    """``auto`` is the GPU when the runtime sees one."""
-    if device != "auto":
-        return device
-    try:
-        import ctranslate2
-    except ImportError as error:
-        raise EngineError(
-            "engine_missing", "faster-whisper is not installed: install the extra 'speech'"
-        ) from error
-    return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"

@@ -69,3 +69,57 @@ assert not foreign, foreign
 assert all(name.startswith('qa_service.domain') for name in own), own
 """
     run(code, tmp_path)
+
+
+OF_EXTRAS = frozenset(
+    {
+        *("av", "celery", "ctranslate2", "faster_whisper", "fastapi", "jinja2", "numpy", "obstore", "onnxruntime"),
+        *(
+            "opencc",
+            "opentelemetry",
+            "prometheus_client",
+            "psycopg",
+            "pyannote",
+            "pynvml",
+            "redis",
+            "scipy",
+            "soxr",
+        ),
+        *("torch", "torchaudio", "uvicorn", "whisper", "xlsxwriter"),
+    }
+)
+"""What extras bring: the base install has none of it."""
+
+BASE_INSTALL = f"""
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in {set(OF_EXTRAS)!r} else find(name, path, target)
+importlib.machinery.PathFinder.find_spec = find_spec
+from worker.cli import main
+main()
+"""
+
+
+def command(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A ``qa`` command where no extra is installed."""
+    return subprocess.run(
+        [sys.executable, "-c", BASE_INSTALL, *words],
+        cwd=ROOT,
+        env={**os.environ, "QA_DATA_DIR": str(tmp_path), "QA_MODEL_CACHE_DIR": str(tmp_path / "models")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", [("coaching", "list"), ("rules", "lint", "rules/packs/service-en")])
+def test_commands_that_hear_nothing_need_no_extra(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = command(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_an_extra_is_needed_for_names_it(tmp_path: Path) -> None:
+    done = command(tmp_path, "score", "examples/calls")
+    said = "engine_missing: av is not installed: install the extra 'speech'"
+    assert (done.returncode, done.stderr.strip()) == (2, said)

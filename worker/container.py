@@ -4,13 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 
-from models.audio.decoder import RecordingDecoder
-from models.audio.limits import AudioLimits
-from models.channels.inspector import SignalInspector
-from models.registry import diarizer, transcriber
-from models.roles.cues import CueOptions, ScriptCues
-from models.text.normalise import PinyinAnnotator
-from models.vad.silero import SileroVad
 from qa_service import __version__
 from qa_service.adapters.blobs import LocalBlobStore
 from qa_service.adapters.buckets import Bucket
@@ -18,7 +11,6 @@ from qa_service.adapters.clock import SystemClock
 from qa_service.adapters.disks import disk_of
 from qa_service.adapters.file_views import DISK
 from qa_service.adapters.import_tables import read_table
-from qa_service.adapters.machine import cpu_cores
 from qa_service.adapters.metadata_sources import MetadataOptions, MetadataSources
 from qa_service.adapters.object_blobs import ObjectBlobStore
 from qa_service.adapters.passwords import Argon2Hasher
@@ -31,8 +23,8 @@ from qa_service.adapters.source_folder import FolderSource, table_at
 from qa_service.adapters.traces import JobTracer
 from qa_service.adapters.webhook_client import AllowedAddresses, PinnedClient
 from qa_service.db.session import Database
-from qa_service.domain.alignment import AlignmentOptions
 from qa_service.domain.coaching import RuleInfo
+from qa_service.errors import EngineError
 from qa_service.observability import JobLog
 from qa_service.observing import Observers
 from qa_service.ports import BlobStore, Clock, RuleEvaluator
@@ -127,46 +119,13 @@ class Container:
 
     @cached_property
     def hear(self) -> HearRecording:
-        settings = self.settings
-        return HearRecording(
-            units=self.database.unit_of_work,
-            blobs=self.blobs,
-            decoder=RecordingDecoder(
-                limits=AudioLimits(
-                    max_duration_s=settings.max_duration_s,
-                    max_file_bytes=settings.max_file_bytes,
-                    min_sample_rate_hz=settings.min_sample_rate_hz,
-                    max_sample_rate_hz=settings.max_sample_rate_hz,
-                    max_tracks=settings.max_tracks,
-                    decode_timeout_s=settings.decode_timeout_s,
-                    decode_memory_bytes=settings.decode_memory_bytes,
-                ),
-                channel_map=settings.channel_map,
-            ),
-            inspector=SignalInspector(),
-            detector=SileroVad(),
-            transcriber=transcriber(
-                settings.asr_engine,
-                model=settings.asr_model,
-                cache_dir=settings.model_cache_dir,
-                device=settings.device,
-                compute_type=settings.asr_compute_type,
-                threads=settings.asr_threads or cpu_cores(),
-                batch_size=settings.asr_batch_size,
-                download=settings.model_download,
-            ),
-            diarizer=diarizer(
-                settings.diarization_engine,
-                cache_dir=settings.model_cache_dir,
-                device=settings.diarization_device or settings.device,
-            ),
-            attributor=ScriptCues(options=CueOptions(min_probability=settings.role_probability)),
-            annotator=PinyinAnnotator(),
-            alignment=AlignmentOptions(utterance_pause_s=settings.utterance_pause_s),
-            language=settings.language,
-            agent_channel=settings.agent_channel,
-            hot_words=settings.hot_words,
-        )
+        try:
+            from worker.hearing import hear_recording
+        except ImportError as error:
+            raise EngineError(
+                "engine_missing", f"{error.name or error} is not installed: install the extra 'speech'"
+            ) from error
+        return hear_recording(self.settings, units=self.database.unit_of_work, blobs=self.blobs)
 
     @cached_property
     def evaluate(self) -> EvaluateConversation:

@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from models.registry import resolve_device
+from models.devices import resolve_device
 from qa_service.adapters.machine import cpu_cores
 from qa_service.errors import ConfigurationError
 from qa_service.settings import Settings, load_settings

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from models import catalogue, devices
-from models.audio.decoder import RecordingDecoder
 from models.audio.limits import AudioLimits
 from models.devices import Gpu, Runtime
 from models.weights import default_cache_dir
@@ -138,6 +137,10 @@ _INSTALL = {
 
 def decoder(settings: Settings) -> Finding:
     """A tone of a quarter of a second, through the process that decodes every recording, within its limits."""
+    try:
+        from models.audio.decoder import RecordingDecoder
+    except ImportError as error:
+        return failed(f"{error.name or error} is not installed", "pip install '.[speech]'")
     decoding = RecordingDecoder(
         limits=AudioLimits(
             decode_timeout_s=settings.decode_timeout_s, decode_memory_bytes=settings.decode_memory_bytes

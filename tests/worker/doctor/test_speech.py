@@ -1,5 +1,6 @@
 """Weights, devices and the decoder: what is wrong with them is told with its remedy."""
 
+import sys
 import wave
 from pathlib import Path
 
@@ -136,3 +137,9 @@ def here_without_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "shared", processes.DecodeProcesses)
     monkeypatch.setattr("models.audio.decoder.shared", processes.DecodeProcesses)
     monkeypatch.setattr(processes.sys, "executable", "/no/such/python")
+
+
+def test_a_decoder_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "models.audio.decoder", None)
+    found = decoder(settings())
+    assert (found.state, found.remedy) == (State.FAILED, "pip install '.[speech]'")
