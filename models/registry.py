@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from models.asr.recogniser import WhisperRecogniser
 from models.asr.runtime import WhisperRuntime
-from models.diarization.call import CallDiarizer, ChannelDiarizer
 from models.devices import resolve_device
+from models.diarization.call import CallDiarizer, ChannelDiarizer
 from models.weights import default_cache_dir
 from qa_service.errors import ConfigurationError
 from qa_service.ports import Transcriber

@@ -1,5 +1,9 @@
 """Reports that are made by themselves."""
 
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import quote
+
 from fastapi import APIRouter, Response
 
 from api.access import Asking, operation
@@ -8,9 +12,30 @@ from api.repeats import IdempotencyKey, once
 from api.schemas.base import Number
 from api.schemas.report_schedules import ScheduledReportModel, ScheduleList, ScheduleModel, SentSchedule
 from api.versions import IfMatch, seen_version, tag
+from qa_service.adapters.reporting.formats import ReportFormat
+from qa_service.adapters.reporting.html import policy
 from qa_service.domain.access import Permission
 
 router = APIRouter(tags=["reports"])
+
+
+class FileForm(StrEnum):
+    """By how its name ends; ``eml``: the mail."""
+
+    HTML = "html"
+    XLSX = "xlsx"
+    JSON = "json"
+    EML = "eml"
+
+    @property
+    def media_type(self) -> str:
+        return "message/rfc822" if self is FileForm.EML else ReportFormat(self.value).media_type
+
+
+_FILE: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+_FILES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The file", "content": {form.media_type: _FILE for form in FileForm}}
+}
 
 
 @operation(router, "GET", "/report-schedules", Permission.REPORTS_MANAGE)
@@ -69,3 +94,25 @@ def list_scheduled_reports(
     before = (read_cursor(cursor, of, int) or [None])[0]
     found = asking.site.report_schedules.made(asking.who, schedule_id, before=before, limit=limit + 1)
     return page_of(found, limit, of, shown=ScheduledReportModel.of, key=lambda one: [one.id])
+
+
+@operation(
+    router,
+    "GET",
+    "/report-schedules/{schedule_id}/reports/{report_id}/{form}",
+    Permission.REPORTS_MANAGE,
+    errors=(404,),
+    responses=_FILES,
+    response_class=Response,
+)
+def get_scheduled_report_file(asking: Asking, schedule_id: Number, report_id: Number, form: FileForm) -> Response:
+    """A file that a schedule made, as it was made. It is where workers write: `reports` of the data directory."""
+    name, content = asking.site.report_schedules.file(
+        asking.who, schedule_id, report_id, form.value, origin=asking.origin
+    )
+    headers = {"Cache-Control": "private, no-store"}
+    if form is FileForm.HTML:
+        headers["Content-Security-Policy"] = policy()
+    else:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
+    return Response(content, media_type=form.media_type, headers=headers)

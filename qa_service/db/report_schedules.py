@@ -106,12 +106,16 @@ class SqlReportSchedules:
         )
         if before is not None:
             wanted = wanted.where(ScheduledReportRow.id < before)
-        return [
-            ScheduledReport(
-                *(row.id, row.schedule_id, row.since, row.until, row.made_at, row.failure, tuple(row.files))
+        return [_made(row) for row in self._session.scalars(wanted)]
+
+    def report(self, schedule_id: int, report_id: int) -> ScheduledReport:
+        row = self._session.get(ScheduledReportRow, report_id, populate_existing=True)
+        if row is None or row.schedule_id != schedule_id:
+            raise NotFoundError(
+                "scheduled_report_not_found",
+                f"schedule {schedule_id} made no report {report_id}: look at the list of its reports",
             )
-            for row in self._session.scalars(wanted)
-        ]
+        return _made(row)
 
     def _report(self, schedule_id: int, since: date, until: date) -> ScheduledReportRow | None:
         return self._session.scalar(
@@ -154,6 +158,12 @@ def _schedule(row: ReportScheduleRow) -> ReportSchedule:
         active=row.active,
     )
     return ReportSchedule(row.id, terms, row.created_by, row.created_at, row.version)
+
+
+def _made(row: ScheduledReportRow) -> ScheduledReport:
+    return ScheduledReport(
+        *(row.id, row.schedule_id, row.since, row.until, row.made_at, row.failure, tuple(row.files))
+    )
 
 
 def _stale(schedule_id: int) -> ConflictError:

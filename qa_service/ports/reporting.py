@@ -63,6 +63,10 @@ class ReportScheduleRepository(Protocol):
 
     def failed(self, report_id: int, code: str) -> None: ...
 
+    def report(self, schedule_id: int, report_id: int) -> ScheduledReport:
+        """Raises NotFoundError ``scheduled_report_not_found``."""
+        ...
+
     def reports(self, schedule_id: int, *, before: int | None, limit: int) -> Sequence[ScheduledReport]:
         """The newest first, of numbers under ``before``."""
         ...

@@ -112,6 +112,40 @@ class ReportSchedules:
             _own(unit, who, schedule_id)
             return unit.report_schedules.reports(schedule_id, before=before, limit=limit)
 
+    def file(
+        self,
+        who: Principal,
+        schedule_id: int,
+        report_id: int,
+        ending: str,
+        *,
+        origin: Origin = Origin(),  # noqa: B008 - frozen
+    ) -> tuple[str, bytes]:
+        """A file that a schedule made, by how its name ends (``html``): its name and what is in it.
+
+        Raises:
+            NotFoundError: ``report_schedule_not_found``, ``scheduled_report_not_found``,
+                ``report_file_not_found``.
+            PermissionDeniedError: ``permission_denied``, for a kind that ``who`` may not have any more; and as
+                ``create`` does for a subject.
+        """
+        with self._units_to_read() as unit:
+            schedule = _own(unit, who, schedule_id)
+            report = unit.report_schedules.report(schedule_id, report_id)
+        self._check(who, schedule.terms)
+        name = next((one for one in report.files if one.endswith(f".{ending}")), None)
+        content = self._files.read(name) if name else None
+        if name is None or content is None:
+            raise NotFoundError(
+                "report_file_not_found",
+                f"report {report_id} has no {ending} here: look at its files, and on the machine that made it",
+            )
+        with self._units() as unit:
+            detail = {"report": report_id, "format": ending}
+            unit.audit.record(who, "report_schedule.read", "report_schedule", schedule_id, detail, origin=origin)
+            unit.commit()
+        return name.rpartition("/")[2], content
+
     def look_after(self) -> int:
         """Make the reports whose time has come; how many were made."""
         now = self._clock.now()

@@ -125,6 +125,33 @@ def test_a_report_is_made_once_and_as_a_mail_that_can_be_sent(site: Site, manage
     assert worker.look_after() == 1
 
 
+def test_its_files_are_read_by_who_may_still_have_the_report(site: Site, manager: Principal) -> None:
+    worker = site.worker()
+    schedule = worker.create(manager, TERMS)
+    site.tomorrow()
+    assert worker.look_after() == 1
+    (report,) = worker.made(manager, schedule.id, before=None, limit=10)
+    name, content = worker.file(manager, schedule.id, report.id, "html")
+    assert (name, content) == ("team-A-2026-10-06.html", (site.folder / report.files[0]).read_bytes())
+
+    other = worker.create(manager, TERMS)
+    leader = site.person("leader", Role.LEADER, scope=Scope(teams=frozenset({"A"})))
+    moved = replace(manager, scope=Scope(teams=frozenset({"B"})))
+    (site.folder / report.files[1]).unlink()
+    for who, of, ending, code in (
+        (manager, schedule.id, "json", "report_file_not_found"),
+        (manager, schedule.id, "xlsx", "report_file_not_found"),
+        (manager, other.id, "html", "scheduled_report_not_found"),
+        (leader, schedule.id, "html", "report_schedule_not_found"),
+        (moved, schedule.id, "html", "team_not_found"),
+    ):
+        with pytest.raises(NotFoundError) as refused:
+            worker.file(who, of, report.id, ending)
+        assert refused.value.code == code, (of, ending)
+    with site.database.unit_of_work() as unit:
+        assert len(unit.audit.page(before=None, limit=9, action="report_schedule.read")) == 1
+
+
 def test_no_name_reaches_the_head_of_a_mail(site: Site, manager: Principal) -> None:
     worker = site.worker()
     worker.create(manager, ScheduleTerms("team", NAME, Every.DAY, time(8), ("json",), "zh", ("a@example.com",)))
