@@ -23,6 +23,7 @@ from models.diarization.campplus import CampPlus
 from models.diarization.turns import FrameTimes, continuity, speaker_spans
 from models.diarization.voices import VoiceOptions, tell_apart
 from models.loudness import Loudness, loudness
+from models.numerics import add_on_one_thread
 from models.weights import CAMPPLUS, SEGMENTATION, assemble
 from qa_service.domain.conversation import EngineRun
 from qa_service.domain.timeline import TimeSpan, union
@@ -179,6 +180,7 @@ class PyannoteDiarizer:
                 "a call on one channel needs pyannote.audio: install the extra 'diarization', "
                 "or set QA_DIARIZATION_ENGINE=none to leave its roles open",
             ) from error
+        add_on_one_thread()
         if self._device == "cpu":
             # Two threads on two busy cores are slower than one, measured for this network.
             torch.set_num_threads(1)

@@ -54,10 +54,12 @@ def test_music_is_nobodys_talk_time(lines: dict[str, dict[str, Any]], music: str
 
 @pytest.mark.parametrize("music", ["band", "piano"])
 def test_music_accuses_nobody(lines: dict[str, dict[str, Any]], music: str) -> None:
-    """Nor does it take away: words may be recognised worse beside it, which is undetermined."""
+    """Nor does it take away: words may be recognised worse beside it, which is undetermined. That what was not
+    sure without it is sure with it is chance, and no fault."""
     silent, with_music = outcomes(lines["silence"]), outcomes(lines[music])
     differ = {rule: with_music[rule] for rule in silent if with_music[rule] != silent[rule]}
-    assert set(differ.values()) <= {"undetermined"}
+    assert "not_met" not in differ.values()
+    assert {outcome for rule, outcome in differ.items() if silent[rule] != "undetermined"} <= {"undetermined"}
     assert len(differ) <= 2
     # Waits before this hold are that call's own; after this one the agent excuses herself.
     for line in (lines["silence"], lines[music]):
