@@ -1,5 +1,6 @@
 """The web application: what is under ``/v1`` for people and programs, and how it is doing for operations."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -55,6 +56,9 @@ def create_app(settings: Settings | Callable[[], Settings] | None = None) -> Fas
         site.database.upgrade()
         app.state.site = site
         app.state.metrics = _metrics(active, site.database)
+        if settings is None:
+            gc.collect()
+            gc.freeze()  # what the application is made of: a search through it holds a request up
         yield
         site.close()
 

@@ -97,7 +97,7 @@ def _score(container: Container) -> None:
 
 def _backtest(folder: Path) -> Measured:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QA_")}
-    command = (sys.executable, "-m", "worker.cli", "rules", "backtest", "--pack", str(_changed_pack(folder)))
+    command = (sys.executable, "-m", "worker", "rules", "backtest", "--pack", str(_changed_pack(folder)))
     return run((*command, "--format", "json"), {**environment, "QA_DATA_DIR": str(folder / "data")})
 
 

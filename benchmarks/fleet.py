@@ -33,7 +33,7 @@ from worker.container import Container
 
 MAX_OVERHEAD = 0.05
 MIN_IN_SPEECH = 0.9
-QA = (sys.executable, "-m", "worker.cli")
+QA = (sys.executable, "-m", "worker")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def write_all(folder: Path, formats: Sequence[str], samples: Samples) -> dict[st
 
 def score(folder: Path, sources: Mapping[str, AudioSource]) -> dict[str, Line]:
     """The line of each format, from one run of ``qa score`` on a fresh data directory."""
-    command = [sys.executable, "-m", "worker.cli", "score", "--format", "json"]
+    command = [sys.executable, "-m", "worker", "score", "--format", "json"]
     command += ["--metadata", str(folder / "call_metadata.csv")]
     command += [str(source.paths[0]) for source in sources.values()]
     environment = {**os.environ, "QA_DATA_DIR": str(folder / "data")}

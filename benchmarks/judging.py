@@ -26,7 +26,7 @@ def score(calls: Sequence[Path], *, data: Path) -> list[Line]:
     Raises:
         SystemExit: a call was not scored.
     """
-    command = [sys.executable, "-m", "worker.cli", "score", *map(str, calls), "--format", "json"]
+    command = [sys.executable, "-m", "worker", "score", *map(str, calls), "--format", "json"]
     environment = {**os.environ, "QA_DATA_DIR": str(data)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     if done.returncode:

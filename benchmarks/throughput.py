@@ -44,7 +44,7 @@ def qa_score(files: Sequence[Path], threads: int) -> Measured:
     settings = {"QA_PROCESSES": str(processes), "QA_ASR_THREADS": str(threads // processes), "QA_DEVICE": "cpu"}
     with tempfile.TemporaryDirectory(prefix="qa-bench-") as data:
         environment = {**os.environ, **settings, "QA_DATA_DIR": data}
-        command = [sys.executable, "-m", "worker.cli", "score", *map(str, files), "--format", "json"]
+        command = [sys.executable, "-m", "worker", "score", *map(str, files), "--format", "json"]
         return run(command, environment, may_end_with=(0, 1))  # 1: of some calls nothing was heard
 
 

@@ -4,11 +4,17 @@ Lives outside ``domain`` because it needs a library (pypinyin); rules use it for
 for what was said, so that both hear alike. Pure: same text, same syllables.
 """
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache, partial
 from threading import Lock
 
-from pypinyin import Style, lazy_pinyin
+
+@cache
+def _pinyin() -> Callable[[str], list[str]]:
+    """pypinyin reads a dictionary of phrases when it is imported, which takes longer than many a command does."""
+    from pypinyin import Style, lazy_pinyin
+
+    return partial(lazy_pinyin, style=Style.NORMAL, errors=_as_is, strict=False)
 
 
 def _as_is(run: str) -> list[str]:
@@ -17,9 +23,9 @@ def _as_is(run: str) -> list[str]:
 
 def syllables(folded: str) -> tuple[str, ...]:
     """One toneless syllable per character of folded text; a character without pinyin stands for itself."""
-    found = lazy_pinyin(folded, style=Style.NORMAL, errors=_as_is, strict=False)
+    found = _pinyin()(folded)
     if len(found) != len(folded):  # an unknown script may come back joined; never let offsets drift
-        found = [lazy_pinyin(c, style=Style.NORMAL, errors=_as_is, strict=False)[0] for c in folded]
+        found = [_pinyin()(c)[0] for c in folded]
     return tuple(found)
 
 

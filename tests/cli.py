@@ -13,7 +13,7 @@ from tests.corpus import ROOT
 Here = Callable[..., subprocess.CompletedProcess[str]]
 """``qa`` in the test's own process, as the fixture ``here`` runs it."""
 
-QA = (sys.executable, "-m", "worker.cli")
+QA = (sys.executable, "-m", "worker")
 
 
 def environment(data: Path, **settings: str) -> dict[str, str]:

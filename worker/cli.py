@@ -238,7 +238,3 @@ def main() -> None:
         # The reader went away (`qa score … | head`): what is scored is stored.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

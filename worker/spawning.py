@@ -8,16 +8,19 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from qa_service.settings import Settings
+from qa_service.startup import quick_imports
 
 _BOOT = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); import sys; sys.path[:] = sys.argv[3:]; "
-    "from importlib import import_module; import_module(sys.argv[1]).main(int(sys.argv[2]))"
+    "from worker.spawning import loaded; loaded(sys.argv[1]).main(int(sys.argv[2]))"
 )
 # Where this package was found may not be on the path any more: "" is, after a change of directory.
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -52,6 +55,12 @@ def spawn(
     with contextlib.suppress(OSError):  # it died already, which is found where it is heard
         ours.send((settings, verbose))
     return process, ours
+
+
+def loaded(module: str) -> ModuleType:
+    """A worker's module, in the new interpreter."""
+    with quick_imports():
+        return import_module(module)
 
 
 def how_it_ended(status: int) -> str:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from qa_service.db.schema import migrations
+from qa_service.db.schema import REVISION, revision
 from qa_service.ports import Clock
 
 
@@ -49,27 +47,26 @@ def inspect(engine: Engine, reading: Engine, clock: Clock) -> Inspection:
     with reading.connect() as connection:
         server = _server(connection)
         ahead_s = _clock_ahead_s(connection, clock)
-        script = ScriptDirectory.from_config(migrations(connection))
-        current = set(MigrationContext.configure(connection).get_current_heads())
-        heads = set(script.get_heads())
-        known = {revision.revision for revision in script.walk_revisions()}
-    schema = (
-        SchemaState.EMPTY
-        if not current
-        else SchemaState.NEWER
-        if current - known
-        else SchemaState.CURRENT
-        if current == heads
-        else SchemaState.BEHIND
-    )
+        current = revision(connection)
+        state = _state(current, connection)
     return Inspection(
         server=server,
-        schema=schema,
-        revision=", ".join(sorted(current)),
-        head=", ".join(sorted(heads)),
-        writing_fault=_writing_fault(engine, tables=schema is not SchemaState.EMPTY),
+        schema=state,
+        revision=current,
+        head=REVISION,
+        writing_fault=_writing_fault(engine, tables=state is not SchemaState.EMPTY),
         clock_ahead_s=ahead_s,
     )
+
+
+def _state(current: str, connection: Connection) -> SchemaState:
+    if not current:
+        return SchemaState.EMPTY
+    if current == REVISION:
+        return SchemaState.CURRENT
+    from qa_service.db import migrating  # with Alembic, which most processes never need
+
+    return SchemaState.BEHIND if current in migrating.revisions(connection) else SchemaState.NEWER
 
 
 def _server(connection: Connection) -> str:

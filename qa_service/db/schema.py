@@ -1,4 +1,4 @@
-"""Bring a database to the schema of this code.
+"""The schema of this code, and bringing a database to it.
 
 Guarantee: safe when several processes start at once, on an empty database as well; a failed migration leaves the
 database as it was. A database of a newer version is left alone.
@@ -9,20 +9,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from qa_service.db.engine import open_engine, sqlite_path
+from qa_service.db.engine import open_engine, read_only, sqlite_path
 from qa_service.errors import ConfigurationError
+
+REVISION: Final = "0027"
+"""Of the newest migration. Said here too (a test compares the two), because asking Alembic takes loading it and
+every migration: a third of a second at the start of each command, which finds nothing to do but once."""
 
 _ADVISORY_LOCK = 0x71615F73  # "qa_s": any number, the same in every process
 
 # Alembic keeps the running migration in module globals.
 _upgrading = threading.Lock()
+
+
+def revision(connection: Connection) -> str:
+    """Of the tables; empty where there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def upgrade(engine: Engine) -> None:
@@ -31,6 +39,9 @@ def upgrade(engine: Engine) -> None:
     Raises:
         ConfigurationError: ``database_newer``.
     """
+    if _nothing_to_do(engine):
+        return
+    engine.dispose()  # on SQLite a connection from before goes on with the journal mode from before
     with _upgrading:
         path = sqlite_path(engine.url)
         if path is None:
@@ -44,12 +55,14 @@ def upgrade(engine: Engine) -> None:
             _upgrade_sqlite(engine)
 
 
-def migrations(connection: Connection) -> Config:
-    """Alembic's configuration for the migrations of this package, also for writing new ones."""
-    config = Config()
-    config.set_main_option("script_location", "qa_service.db:migrations")
-    config.attributes["connection"] = connection
-    return config
+def _nothing_to_do(engine: Engine) -> bool:
+    path = sqlite_path(engine.url)
+    if path is not None and not path.exists():
+        return False  # connecting would make it
+    with (engine if path is None else read_only(engine)).connect() as connection:  # SQLite: without the write lock
+        if path is not None and connection.execute(text("PRAGMA journal_mode")).scalar() != "wal":
+            return False
+        return revision(connection) == REVISION
 
 
 def _upgrade_sqlite(engine: Engine) -> None:
@@ -74,17 +87,16 @@ def _upgrade_sqlite(engine: Engine) -> None:
 
 
 def _migrate(connection: Connection) -> None:
-    config = migrations(connection)
-    script = ScriptDirectory.from_config(config)
-    known = {revision.revision for revision in script.walk_revisions()}
-    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
-    if unknown:
+    from qa_service.db import migrating  # with Alembic, which most processes never need
+
+    current = revision(connection)
+    if current and current not in migrating.revisions(connection):
         raise ConfigurationError(
             "database_newer",
-            f"the database was upgraded by a newer version (revision {', '.join(sorted(unknown))}): "
+            f"the database was upgraded by a newer version (revision {current}): "
             "install that version, or restore a backup from before its upgrade",
         )
-    command.upgrade(config, "head")
+    migrating.to_newest(connection)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.worker.containers import FakeContainer
 from tests.worker.queued import end
 
 ON_FAKES = ("tests.worker.long_worker", "embedded")
-AS_USERS_DO = ("worker.cli", "worker", "--embedded", "--concurrency", "1")
+AS_USERS_DO = ("worker", "worker", "--embedded", "--concurrency", "1")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import hashlib
 
 from alembic import command
 
-from qa_service.db import schema
+from qa_service.db import migrating
 from qa_service.db.engine import open_engine, parse_url
 from qa_service.db.session import Database, SqlUnitOfWork
 from qa_service.domain.call import CallMetadata, Recording
@@ -136,5 +136,5 @@ def downgrade(database_url: str, revision: str) -> None:
             assert driver is not None
             driver.execute("PRAGMA foreign_keys = OFF")
         with connection.begin():
-            command.downgrade(schema.migrations(connection), revision)
+            command.downgrade(migrating.configuration(connection), revision)
     engine.dispose()

@@ -1,8 +1,12 @@
 """Migrations: they agree with the rows, two may run at once, newer databases are left alone."""
 
 import multiprocessing
+import sqlite3
+import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, inspect, select, text
 
 from qa_service.adapters.clock import SystemClock
-from qa_service.db import schema
+from qa_service.db import migrating, schema
 from qa_service.db.engine import open_engine, parse_url
 from qa_service.db.rows import FindingRow, Row
 from qa_service.db.session import Database
@@ -27,6 +31,32 @@ def test_migrations_and_rows_agree(database: Database, database_url: str) -> Non
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Row.metadata) == []
     engine.dispose()
+
+
+def test_the_newest_revision(database: Database, database_url: str) -> None:
+    engine = open_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        assert migrating.revisions(connection)[0] == schema.REVISION == schema.revision(connection)
+    engine.dispose()
+
+
+def test_one_that_is_up_to_date_needs_no_alembic(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "qa_service.db.migrating", None)
+    database.upgrade()
+
+
+def test_a_copied_file_keeps_a_journal_again(tmp_path: Path, clock: ManualClock) -> None:
+    """A backup of SQLite is a file without a write-ahead log, whatever its revision."""
+    database = Database(f"sqlite:///{tmp_path / 'qa.db'}", clock=clock)
+    database.upgrade()
+    with closing(sqlite3.connect(tmp_path / "qa.db")) as first:
+        first.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    copy = Database(f"sqlite:///{tmp_path / 'copy.db'}", clock=clock)
+    copy.upgrade()
+    with copy.unit_of_work(read_only=True) as unit:
+        assert unit.session.scalar(text("PRAGMA journal_mode")) == "wal"
+    copy.dispose()
+    database.dispose()
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:
@@ -50,7 +80,7 @@ def test_every_constraint_and_index_has_a_name(database: Database, database_url:
 def test_a_downgrade_leaves_no_table(database: Database, database_url: str) -> None:
     engine = open_engine(parse_url(database_url))
     with engine.begin() as connection:
-        command.downgrade(schema.migrations(connection), "base")
+        command.downgrade(migrating.configuration(connection), "base")
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     engine.dispose()
 
@@ -101,7 +131,7 @@ def test_a_failed_migration_leaves_the_database_as_it_was(database_url: str, clo
     database.upgrade()
     engine = open_engine(parse_url(database_url))
     with engine.begin() as connection:
-        command.downgrade(schema.migrations(connection), "base")
+        command.downgrade(migrating.configuration(connection), "base")
         connection.execute(text("CREATE TABLE findings (id INTEGER)"))  # the last table the migration makes
     with pytest.raises(ConfigurationError):
         database.upgrade()

@@ -5,7 +5,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from qa_service.db import schema
+from qa_service.db import migrating
 from qa_service.db.engine import open_engine, parse_url, sqlite_path
 
 Columns = dict[str, dict[str, tuple[bool, bool]]]
@@ -15,7 +15,7 @@ Columns = dict[str, dict[str, tuple[bool, bool]]]
 def revisions(url: str) -> list[str]:
     engine = open_engine(parse_url(url))
     with engine.begin() as connection:
-        script = ScriptDirectory.from_config(schema.migrations(connection))
+        script = ScriptDirectory.from_config(migrating.configuration(connection))
         found = [step.revision for step in script.walk_revisions()]
     engine.dispose()
     return found[::-1]
@@ -25,7 +25,7 @@ def columns_at(url: str, revision: str) -> Columns:
     """What tables have when the database, which is older, is at ``revision``."""
     engine = open_engine(parse_url(url))
     with engine.begin() as connection:
-        command.upgrade(schema.migrations(connection), revision)
+        command.upgrade(migrating.configuration(connection), revision)
     inspector = inspect(engine)
     found = {
         table: {
