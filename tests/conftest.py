@@ -1,5 +1,6 @@
 """Fixtures that more than one test folder needs. Engines and servers start on first use only."""
 
+import gc
 import logging
 import os
 import shutil
@@ -14,10 +15,10 @@ import psycopg
 import pytest
 import structlog
 from hypothesis import settings
-from sqlalchemy import make_url
 
 from qa_service.db.session import Database
 from tests.clocks import ManualClock
+from tests.postgresql import WithTables, url_of
 
 if TYPE_CHECKING:
     from tests.buckets import S3
@@ -31,6 +32,17 @@ settings.load_profile("tests")
 # interrupt a command would wait for it in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What is imported and collected stays: searched for garbage again and again, it took an eighth of the run.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,6 +116,7 @@ def postgresql_server() -> Iterator[str]:
         try:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("ALTER SYSTEM SET autovacuum = off")  # when it comes is nobody's to say
                 connection.execute("SELECT pg_reload_conf()")
             yield server.get_uri()
         finally:
@@ -111,12 +124,12 @@ def postgresql_server() -> Iterator[str]:
 
 
 WITH_TABLES = frozenset({"database", "world"})
-"""Fixtures that need a database as the migrations leave it. They get a copy of one that was upgraded once: running
-all migrations takes longer than most tests do. Whoever asks for a URL alone gets an empty one."""
+"""Fixtures that need a database as the migrations leave it: running all of them takes longer than most tests do.
+Whoever asks for a URL alone gets an empty one."""
 
-
-def _wants_tables(request: pytest.FixtureRequest) -> bool:
-    return not WITH_TABLES.isdisjoint(request.fixturenames)
+WITH_PROCESSES = frozenset({"container"})
+"""The same for fixtures whose tests start processes, one of which might outlive its test: nobody gets their
+database after them."""
 
 
 def _upgrade(url: str) -> None:
@@ -138,18 +151,30 @@ def postgresql_template(postgresql_server: str) -> str:
     """The name of an upgraded database to copy."""
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE with_tables")
-    _upgrade(make_url(postgresql_server).set(database="with_tables").render_as_string(hide_password=False))
+    _upgrade(url_of(postgresql_server, "with_tables"))
     return "with_tables"
+
+
+@pytest.fixture(scope="session")
+def with_tables(postgresql_server: str, postgresql_template: str) -> WithTables:
+    return WithTables(postgresql_server, postgresql_template)
 
 
 @pytest.fixture
 def postgresql_url(request: pytest.FixtureRequest, postgresql_server: str) -> Iterator[str]:
-    """A new PostgreSQL database: empty, or with tables where a fixture needs them."""
+    """A PostgreSQL database of this test alone: empty, or with tables where a fixture needs them."""
+    if not WITH_TABLES.isdisjoint(request.fixturenames):
+        databases: WithTables = request.getfixturevalue("with_tables")
+        name = databases.take()
+        yield url_of(postgresql_server, name)
+        databases.give_back(name)
+        return
+    copied = not WITH_PROCESSES.isdisjoint(request.fixturenames)
+    like = request.getfixturevalue("postgresql_template") if copied else "template1"
     name = f"test_{uuid.uuid4().hex}"
-    like = request.getfixturevalue("postgresql_template") if _wants_tables(request) else "template1"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
-        yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
+        yield url_of(postgresql_server, name)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
@@ -179,7 +204,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         url: str = request.getfixturevalue("postgresql_url")
         return url
     path = tmp_path / "store" / "qa.db"
-    if _wants_tables(request):
+    if not WITH_TABLES.isdisjoint(request.fixturenames):
         path.parent.mkdir()
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
     return f"sqlite:///{path}"
