@@ -35,13 +35,14 @@ from qa_service.adapters.reporting.values import Writer
 from qa_service.adapters.reporting.words import Language
 from qa_service.db.rows import AgentDayRow, BehaviourDayRow, EvaluationRow, FindingRow, RuleResultRow, VerdictRow
 from qa_service.domain.access import EVERYTHING
-from qa_service.domain.causes import Cause, Level
+from qa_service.domain.causes import Cause, Level, Trend
 from qa_service.domain.effects import DayFaults, Verdict
 from qa_service.domain.figures import FigureFilter, Grouping, Period
 from qa_service.domain.reporting.periods import Span
 from qa_service.settings import Settings
 from qa_service.statistics.causes import find_causes
 from qa_service.statistics.effects import module_effect
+from qa_service.statistics.trends import find_team_trends
 from tests.simulation.half_year import simulate, simulate_days
 from tests.simulation.store import write
 from worker.container import Container
@@ -137,23 +138,30 @@ def find_facts(url: str, folder: Path, first: date) -> list[str]:
     past = first + timedelta(days=DAYS)
     named: set[tuple[str, str]] = set()
     high: set[tuple[str, str]] = set()
+    by = (Grouping.TEAM, Grouping.AGENT)
     with site.units_to_read() as unit:
         for ends in range(DAYS, LOOK_DAYS, -EVERY_DAYS):
             until = first + timedelta(days=ends)
             recent = FigureFilter(until - timedelta(days=LOOK_DAYS), until)
-            by = (Grouping.TEAM, Grouping.AGENT)
             causes = find_causes(unit.figures.faults(recent, EVERYTHING, by=by, period=Period.WEEK))
             named |= {(one.agent, one.rule) for one in causes.agents if one.cause is Cause.SPECIAL}
             high |= {(one.team, one.rule) for one in causes.common if one.team and one.level is Level.HIGH}
         days = unit.figures.faults(FigureFilter(first, past), EVERYTHING, by=(Grouping.AGENT,), period=Period.DAY)
+        weeks = unit.figures.faults(FigureFilter(first, past), EVERYTHING, by=by, period=Period.WEEK)
+    trends = find_team_trends(weeks)
     site.database.dispose()
     true = {(one.agent, one.rule) for one in planted.special}
     drift = (planted.drift.team, planted.drift.rule)
+    changed = {(one.team, one.rule): one.trend for one in trends if one.trend in (Trend.WORSE, Trend.BETTER)}
     print(f"{len(true & named)} of {len(true)} special causes named, {len(named - true)} named without one")
     for agent, rule in sorted(true - named):
         print(f"  not named: {agent}, {rule}")
     print(f"the drifting team {'is' if drift in high else 'is not'} called high, {len(high - {drift})} others are")
+    told = changed.pop(drift, Trend.CANNOT_TELL)
+    print(f"over the half-year it is told to have got {told.value}, {len(changed)} other teams and rules changed")
     missed = [f"named without a cause: {one}" for one in sorted(named - true)]
+    if told is not Trend.WORSE:
+        missed.append("the drifting team is not found")
     trainings = {"works": planted.helps, "does nothing": planted.idles, "chance": planted.regression}
     for name, training in trainings.items():
         counted = [

@@ -109,19 +109,8 @@ class CommonCause:
     p: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Causes:
-    """``agents`` and ``common``: by rule, then team, then agent."""
-
-    agents: tuple[AgentCause, ...]
-    common: tuple[CommonCause, ...]
-
-    def of(self, agent: str, rule: str) -> AgentCause | None:
-        return next((one for one in self.agents if (one.agent, one.rule) == (agent, rule)), None)
-
-
 class Trend(StrEnum):
-    """Of an agent against the own past, less what happened to all at the same time."""
+    """Of an agent or a team against the own past, less what happened to all others at the same time."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -153,3 +142,44 @@ class AgentTrend:
     change: float | None
     interval: Interval | None
     p: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamTrend:
+    """One rule of one team, in the later half of a window and in the earlier one. What changed for a single agent
+    is no change of the team.
+
+    Args:
+        team: that its agents belonged to for most of their calls.
+        rule: that was looked at.
+        trend: BETTER and WORSE for having looked at all teams and rules (Holm), and only where the change is as
+            large as ``CausePolicy.worthwhile``; NO_CHANGE when a change that matters is excluded.
+        agents: with enough calls in both halves.
+        before: the rate in the earlier half.
+        recent: the rate in the later one.
+        change: of the rate, less what changed for the other teams, in shares; None if unknown.
+        interval: of ``change``.
+        p: as in AgentTrend.
+    """
+
+    team: str
+    rule: str
+    trend: Trend
+    agents: int
+    before: Share
+    recent: Share
+    change: float | None
+    interval: Interval | None
+    p: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """``agents`` and ``common``: by rule, then team, then agent. ``teams``: what changed for teams meanwhile."""
+
+    agents: tuple[AgentCause, ...]
+    common: tuple[CommonCause, ...]
+    teams: tuple[TeamTrend, ...] = ()
+
+    def of(self, agent: str, rule: str) -> AgentCause | None:
+        return next((one for one in self.agents if (one.agent, one.rule) == (agent, rule)), None)

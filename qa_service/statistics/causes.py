@@ -17,17 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from qa_service.domain.causes import (
     AgentCause,
-    AgentTrend,
     Cause,
     CausePolicy,
     Causes,
     CommonCause,
     Level,
-    Trend,
 )
 from qa_service.domain.figures import NO_FAULTS, FaultLine, FaultTotals
-from qa_service.domain.proportions import Interval, Share, holm, share, wilson
-from qa_service.statistics.changes import Windows, contrast
+from qa_service.domain.proportions import Share, holm, wilson
 from qa_service.statistics.peers import Peers
 
 if TYPE_CHECKING:
@@ -67,7 +64,7 @@ class _Rule:
         self.rule, self.policy = rule, policy
         self.names = sorted(lines)
         self.totals = [sum((line.totals for line in lines[name]), NO_FAULTS) for name in self.names]
-        self.teams = [_mostly(lines[name]) for name in self.names]
+        self.teams = [mostly(lines[name]) for name in self.names]
         self.inflation = _inflation(lines)
         enough = [number for number, one in enumerate(self.totals) if one.calls >= policy.min_calls]
         self.at = {number: place for place, number in enumerate(enough)}
@@ -178,7 +175,7 @@ def _adjust_teams(found: Sequence[CommonCause], policy: CausePolicy) -> Iterable
         yield replace(one, p=p, level=Level.HIGH if p < policy.alarm else Level.USUAL)
 
 
-def _mostly(lines: Sequence[FaultLine]) -> str | None:
+def mostly(lines: Sequence[FaultLine]) -> str | None:
     """The team of most of the calls."""
     calls: dict[str, int] = defaultdict(int)
     for line in lines:
@@ -206,72 +203,3 @@ def _inflation(lines: Mapping[str, Sequence[FaultLine]]) -> float:
             statistic += (one.faults - one.calls * rate) ** 2 / (one.calls * rate * (1 - rate))
         freedom += len(by_period) - 1
     return max(1.0, statistic / freedom) if freedom else 1.0
-
-
-def find_trends(
-    before: Iterable[FaultLine], recent: Iterable[FaultLine], *, policy: CausePolicy = _DEFAULT
-) -> tuple[AgentTrend, ...]:
-    """Each agent against the own past, less what changed for all others of the site at the same time.
-
-    Args:
-        before: faults by (team, agent) of the past, periods of any length.
-        recent: the same, of the window that is compared with it.
-        policy: what it takes.
-    """
-    past, late = _by_rule(before), _by_rule(recent)
-    found: list[tuple[AgentTrend, float | None]] = []
-    for rule in sorted({*past, *late}):
-        own_past, own_late = past.get(rule, {}), late.get(rule, {})
-        able = sorted(
-            agent
-            for agent in {*own_past} & {*own_late}
-            if min(own_past[agent].calls, own_late[agent].calls) >= policy.min_calls
-        )
-        for agent in sorted({*own_past, *own_late}):
-            totals = own_past.get(agent, NO_FAULTS), own_late.get(agent, NO_FAULTS)
-            shares = [share(one.faults, one.calls, level=policy.level) for one in totals]
-            others = [other for other in able if other != agent]
-            trend = AgentTrend(agent, rule, Trend.CANNOT_TELL, shares[0], shares[1], None, None, None)
-            if agent in able and len(others) >= policy.min_peers and any(one.faults for one in totals):
-                own = _windows([agent], own_past, own_late)
-                peers = _windows(others, own_past, own_late).ordinary
-                change = contrast(own, peers, min_clusters=len(others))
-                low, high = change.bounds(policy.level)
-                # Whether a change that matters is excluded is told apart from whether there is one.
-                steady = -policy.worthwhile < change.relative(low) and change.relative(high) < policy.worthwhile
-                trend = replace(
-                    trend,
-                    trend=Trend.NO_CHANGE if steady else Trend.CANNOT_TELL,
-                    change=change.points(change.beta),
-                    interval=Interval(change.points(low), change.points(high)),
-                    p=change.p,
-                )
-            found.append((trend, trend.p))
-    adjusted = holm({number: p for number, (_, p) in enumerate(found) if p is not None})
-    return tuple(_told(one, adjusted.get(number), policy) for number, (one, _) in enumerate(found))
-
-
-def _told(one: AgentTrend, p: float | None, policy: CausePolicy) -> AgentTrend:
-    if p is None or one.change is None:
-        return one
-    if p < policy.alarm:
-        return replace(one, p=p, trend=Trend.WORSE if one.change > 0 else Trend.BETTER)
-    return replace(one, p=p)
-
-
-def _by_rule(lines: Iterable[FaultLine]) -> dict[str, dict[str, FaultTotals]]:
-    totals: dict[str, dict[str, FaultTotals]] = defaultdict(lambda: defaultdict(FaultTotals))
-    for line in lines:
-        agent = line.keys[1]
-        if agent is not None and line.totals.calls:
-            totals[line.rule][agent] += line.totals
-    return totals
-
-
-def _windows(agents: Sequence[str], past: Mapping[str, FaultTotals], late: Mapping[str, FaultTotals]) -> Windows:
-    import numpy as np
-
-    table = np.array(
-        [(past[one].calls, past[one].faults, late[one].calls, late[one].faults) for one in agents], dtype=float
-    )
-    return Windows(table[:, 0], table[:, 1], table[:, 2], table[:, 3])

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-# In standard deviations: whose change is further than this from that of the others is not taken for one of them.
-_FAR: Final = 3.0
+FAR: Final = 3.0
+"""In standard deviations: whose change is further than this from that of the others is taken for none of them."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Windows:
         for _ in range(len(self) // 5):
             apart = np.abs(left.steps - left.typical) / np.sqrt(left.chance + left.between)
             worst = int(np.argmax(apart))
-            if apart[worst] < _FAR:
+            if apart[worst] < FAR:
                 break
             left = left.only(np.arange(len(left)) != worst)
         return left

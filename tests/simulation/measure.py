@@ -16,8 +16,9 @@ import numpy as np
 from qa_service.domain.causes import Cause, Level, Trend
 from qa_service.domain.effects import DayFaults, Effect, Verdict
 from qa_service.domain.figures import FaultLine, FaultTotals
-from qa_service.statistics.causes import find_causes, find_trends
+from qa_service.statistics.causes import find_causes
 from qa_service.statistics.effects import coaching_effect, module_effect
+from qa_service.statistics.trends import find_team_trends, find_trends
 from tests.simulation.half_year import DayTotals, Training, simulate_days
 
 LOOK_DAYS = 56
@@ -55,6 +56,8 @@ class Looks:
     named_for_their_team: int = 0
     drifts_found: int = 0
     teams_wrong: int = 0
+    drifts_told: int = 0
+    changes_wrong: int = 0
 
     def add(self, totals: DayTotals) -> None:
         true = {(one.agent, one.rule) for one in totals.planted.special}
@@ -71,6 +74,19 @@ class Looks:
         high = {(one.team, one.rule) for one in found.common if one.team and one.level is Level.HIGH}
         self.drifts_found += (drift.team, drift.rule) in high
         self.teams_wrong += bool(high - {(drift.team, drift.rule)})
+        self._add_teams(totals)
+
+    def _add_teams(self, totals: DayTotals) -> None:
+        """Over the half-year; what training does to the rates of teams by lot is not what is looked at here, nor
+        that teams look better beside one that drifts."""
+        drift, other = totals.planted.drift, {*totals.planted.helps.rules, totals.planted.drift.rule}
+        told = {
+            (one.team, one.rule): one.trend
+            for one in find_team_trends(lines(totals, 0, totals.days))
+            if one.trend in (Trend.BETTER, Trend.WORSE)
+        }
+        self.drifts_told += told.get((drift.team, drift.rule)) is Trend.WORSE
+        self.changes_wrong += any(rule not in other for _, rule in told)
 
 
 @dataclass

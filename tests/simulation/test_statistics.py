@@ -47,6 +47,12 @@ def test_what_a_team_drifts_to_is_the_teams(measured: tuple[Looks, Effects, Tren
     assert looks.named_for_their_team / SEEDS < 0.05 + margin(0.05, SEEDS)
 
 
+def test_a_team_that_slowly_got_worse_is_told(measured: tuple[Looks, Effects, Trends]) -> None:
+    looks, _, _ = measured
+    assert looks.drifts_told / SEEDS > 0.9
+    assert looks.changes_wrong / SEEDS < 0.05 + margin(0.05, SEEDS)
+
+
 def test_training_that_works_is_found_and_intervals_hold_the_truth(
     measured: tuple[Looks, Effects, Trends],
 ) -> None:

@@ -100,6 +100,16 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "改话术、全员培训或规则本身；不针对个人。",
         "The remedy is the script, the training of all, or the rule; it is nobody's in particular.",
     ),
+    "team_trends": ("整体变好或变差的班组", "Teams that got better or worse as a body"),
+    "no_team_trends": ("没有，或统计期太短，不能判断。", "None, or the period is too short to tell."),
+    "team_trends_note": (
+        "后半期与前半期相比，扣除其他班组的同期变化，个别坐席的变化不计；仅凭偶然的机会不超过 5%。",
+        "The later half of the period against the earlier one, less what changed for other teams; what changed "
+        "for a single agent is not counted. By chance there is any in at most 5 of 100 such reports.",
+    ),
+    "trend_since": ("变化", "Change"),
+    "earlier": ("前半期", "Earlier half"),
+    "later": ("后半期", "Later half"),
     "expected": ("他人水平", "Others"),
     "p": ("偶然概率", "p"),
     "where": ("范围", "Where"),

@@ -6,7 +6,7 @@ everybody's, of the script, the training of all or the rule, and never beside a 
 
 from collections.abc import Sequence
 
-from qa_service.domain.causes import AgentCause, Cause, Causes, CommonCause, Level
+from qa_service.domain.causes import AgentCause, Cause, Causes, CommonCause, Level, TeamTrend, Trend
 from qa_service.domain.reporting.document import (
     Block,
     Caution,
@@ -29,8 +29,11 @@ from qa_service.domain.reporting.document import (
 _FEWEST_DRAWN = 3
 
 
-def section(causes: Causes | None, agents: Sequence[str], teams: Sequence[str]) -> Section:
-    """Special causes of ``agents``, and what ``teams`` and the site have in common."""
+def section(
+    causes: Causes | None, agents: Sequence[str], teams: Sequence[str], *, of_teams: bool = False
+) -> Section:
+    """Special causes of ``agents``, and what ``teams`` and the site have in common; in reports ``of_teams`` also
+    which of them changed."""
     if causes is None:
         return Section(Said("causes"), (Caution(Said("no_statistics")),))
     among = frozenset(agents)
@@ -54,6 +57,8 @@ def section(causes: Causes | None, agents: Sequence[str], teams: Sequence[str]) 
             Said("no_common_causes"),
         ),
     ]
+    if of_teams:
+        blocks.append(_trends(causes.teams, teams))
     for rule in sorted({one.rule for one in special}):
         drawn = [one for one in judged if one.rule == rule]
         if len(drawn) >= _FEWEST_DRAWN:
@@ -75,6 +80,23 @@ def _common(one: CommonCause) -> tuple[Cell, ...]:
     where = Said("whole_site") if one.team is None else one.team
     rate = Measure(one.rate.value, Unit.SHARE, one.rate.interval, one.rate.total)
     return (where, RuleName(one.rule), one.agents, rate)
+
+
+def _trends(told: Sequence[TeamTrend], teams: Sequence[str]) -> Table:
+    changed = [one for one in told if one.trend in (Trend.WORSE, Trend.BETTER) and one.team in teams]
+    rates = ("earlier", "later")
+    return Table(
+        Said("team_trends"),
+        columns("team", "rule", "agents_counted", "trend_since", *rates, measured=rates),
+        tuple(_changed(one) for one in changed),
+        (Said("team_trends_note"),),
+        Said("no_team_trends"),
+    )
+
+
+def _changed(one: TeamTrend) -> tuple[Cell, ...]:
+    rates = (Measure(rate.value, Unit.SHARE, rate.interval, rate.total) for rate in (one.before, one.recent))
+    return (one.team, RuleName(one.rule), one.agents, Said(f"trend_{one.trend.value}"), *rates)
 
 
 def _funnel(rule: str, drawn: Sequence[AgentCause]) -> Chart:

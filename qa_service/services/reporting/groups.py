@@ -54,6 +54,7 @@ def _group(reading: Reading, subject: Subject, members: Grouping, as_of: datetim
                 reading.causes,
                 reading.members(Grouping.AGENT, subject),
                 reading.members(Grouping.TEAM, subject),
+                of_teams=True,
             ),
             Section(
                 Said("faults"),

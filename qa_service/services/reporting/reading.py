@@ -5,7 +5,7 @@ Guarantee: a few queries, however many agents, teams and reports there are; ever
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Final, TypeVar
@@ -26,6 +26,7 @@ from qa_service.domain.figures import (
 from qa_service.domain.reporting.periods import Span, day_of, month_of, week_of
 from qa_service.ports import UnitOfWork
 from qa_service.statistics.causes import find_causes
+from qa_service.statistics.trends import find_team_trends
 
 BY: Final = (Grouping.AGENT, Grouping.TEAM, Grouping.VENDOR)
 _CAUSES: Final = CausePolicy()
@@ -173,13 +174,14 @@ class Reading:
 
     @cached_property
     def causes(self) -> Causes | None:
-        """Who stands out, of all agents and rules of the site, whoever asks: against fewer others nobody can be
-        judged. None where the statistics are not installed."""
+        """Who stands out and which teams changed, of all agents and rules of the site, whoever asks: against fewer
+        others nobody can be judged. None where the statistics are not installed."""
         wanted = FigureFilter(self.span.since, self.span.until)
         by = (Grouping.TEAM, Grouping.AGENT)
         lines = self.unit.figures.faults(wanted, EVERYTHING, by=by, period=Period.WEEK)
         try:
-            return find_causes(lines, policy=self._causes)
+            found = find_causes(lines, policy=self._causes)
+            return replace(found, teams=find_team_trends(lines, policy=self._causes))
         except ModuleNotFoundError:  # NumPy and SciPy are of an extra
             return None
 

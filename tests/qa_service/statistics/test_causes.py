@@ -11,11 +11,12 @@ from scipy import integrate
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from qa_service.domain.causes import Cause, CausePolicy, Level, Trend
+from qa_service.domain.causes import Cause, CausePolicy, Level
 from qa_service.domain.figures import FaultLine, FaultTotals
 from qa_service.domain.proportions import share
-from qa_service.statistics.causes import find_causes, find_trends
+from qa_service.statistics.causes import find_causes
 from qa_service.statistics.peers import Peers
+from qa_service.statistics.trends import find_team_trends, find_trends
 
 MONDAY = date(2026, 3, 2)
 
@@ -158,32 +159,6 @@ def test_spread_is_what_was_put_in() -> None:
     assert float(spread[0]) ** 0.5 == pytest.approx(0.5, rel=0.12)
 
 
-def test_trends_are_against_the_own_past_and_what_happened_to_all() -> None:
-    before = [*site(0.2), line("better", 60, 200), line("worse", 20, 200), line("new", 3, 10)]
-    recent = [*site(0.1, seed=1), line("better", 10, 200), line("worse", 60, 200), line("new", 30, 200)]
-    trends = {one.agent: one for one in find_trends(before, recent)}
-    assert trends["better"].trend is Trend.BETTER
-    assert trends["worse"].trend is Trend.WORSE
-    assert (trends["new"].trend, trends["new"].change) == (Trend.CANNOT_TELL, None)
-    # The others all halved their faults together: that is nobody's own doing.
-    assert not [
-        one for one in trends.values() if one.agent.startswith("p") and one.trend in (Trend.BETTER, Trend.WORSE)
-    ]
-    worse = trends["worse"]
-    assert worse.interval is not None
-    assert worse.change is not None
-    assert worse.change in worse.interval
-    assert worse.interval.low > 0
-
-
-def test_no_change_is_said_where_a_change_that_matters_is_excluded() -> None:
-    many = [line(f"p{number}", 8000, 40_000) for number in range(20)]
-    trends = find_trends(many, many, policy=CausePolicy(worthwhile=0.2))
-    assert {one.trend for one in trends} == {Trend.NO_CHANGE}
-    few = [line(f"p{number}", 8, 40) for number in range(20)]
-    assert {one.trend for one in find_trends(few, few)} == {Trend.CANNOT_TELL}
-
-
 counts = st.tuples(st.integers(1, 400), st.floats(0, 1), st.sampled_from(["t1", "t2", None]), st.integers(0, 3))
 
 
@@ -205,8 +180,9 @@ def test_any_counts_have_an_answer_in_bounds(agents: list[tuple[int, float, str 
         assert (one.cause is Cause.TOO_FEW) == (one.p is None)
     for everybody in found.common:
         assert everybody.p is None or 0 <= everybody.p <= 1
-    for trend in find_trends(lines, lines, policy=policy):
+    for trend in (*find_trends(lines, lines, policy=policy), *find_team_trends(lines, policy=policy)):
         assert trend.p is None or 0 <= trend.p <= 1
+        assert (trend.p is None) == (trend.change is None)
 
 
 def test_order_of_lines_changes_nothing() -> None:

@@ -24,7 +24,7 @@ from qa_service.domain.access import EVERYTHING, CallOwner, Principal, Scope
 from qa_service.domain.batch_runs import BatchKind, Selection
 from qa_service.domain.effects import Effect, EffectWarning, Verdict
 from qa_service.domain.proportions import Interval, share
-from qa_service.domain.reporting.document import Caution, Chart, Report, RuleName, Said, Table
+from qa_service.domain.reporting.document import Caution, Chart, Measure, Report, RuleName, Said, Table
 from qa_service.domain.reporting.periods import Span, day_of, month_of
 from qa_service.domain.reporting.policy import ReportPolicy
 from qa_service.domain.training import MODULES
@@ -265,6 +265,24 @@ def test_who_stands_out_is_named_and_what_all_do_is_nobodys(site: Site) -> None:
     mine = Scope(teams=frozenset({"A"}))  # the others count, and nothing of them is told
     told = site.make(ReportKind.TEAM, "A", scope=mine)
     assert table(told, "special_causes").rows == table(report, "special_causes").rows
+
+
+def test_a_team_that_got_worse_as_a_body_is_told(site: Site) -> None:
+    for number in range(1, 16):
+        team = "ABC"[number % 3]
+        for week in range(4):
+            faults = 8 if team == "A" and week >= 2 else 2
+            said = ["fault" if (at + number) % 20 < faults else "ok" for at in range(20)]
+            when = FIRST + timedelta(days=7 * week)
+            site.know(*(Counted(when, str(number), team, rules={"thanks": one}) for one in said))
+    shown = table(site.make(ReportKind.TEAM, "A"), "team_trends")
+    assert [cells[:4] for cells in shown.rows] == [("A", "thanks", 5, Said("trend_worse"))]
+    earlier, later = (cell.value for cell in shown.rows[0][4:] if isinstance(cell, Measure))
+    assert (earlier, later) == (pytest.approx(0.1), pytest.approx(0.4))
+    assert table(site.make(ReportKind.TEAM, "B"), "team_trends").rows == ()
+    assert [cells[0] for cells in table(site.make(ReportKind.VENDOR, "V"), "team_trends").rows] == ["A"]
+    with pytest.raises(ValueError, match="not enough values"):  # nothing of the team's weeks
+        table(site.make(ReportKind.AGENT, "3"), "team_trends")
 
 
 def test_a_day_tells_of_the_batch_runs_that_began_on_it(site: Site) -> None:
