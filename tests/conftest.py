@@ -34,15 +34,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# What is imported and collected stays: searched for garbage again and again, it took an eighth of the run.
-gc.disable()
-
-
 def pytest_collection_finish() -> None:
+    """What is imported and collected stays: searched for garbage again and again, it took an eighth of the run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
-    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

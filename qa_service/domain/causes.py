@@ -155,9 +155,10 @@ class TeamTrend:
         trend: BETTER and WORSE for having looked at all teams and rules (Holm), and only where the change is as
             large as ``CausePolicy.worthwhile``; NO_CHANGE when a change that matters is excluded.
         agents: with enough calls in both halves.
-        before: the rate in the earlier half.
-        recent: the rate in the later one.
-        change: of the rate, less what changed for the other teams, in shares; None if unknown.
+        before: the rate of all its agents in the earlier half.
+        recent: the same in the later one.
+        change: of the rate, less what changed for the other teams and without agents who changed far more than the
+            team's middle, in shares; None if unknown.
         interval: of ``change``.
         p: as in AgentTrend.
     """

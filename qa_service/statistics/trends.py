@@ -9,7 +9,7 @@ numpy and SciPy are loaded when something is measured, not when this is imported
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -36,15 +36,8 @@ def find_trends(
         recent: the same, of the window that is compared with it.
         policy: what it takes.
     """
-    past, late = _by_rule(before), _by_rule(recent)
     found: list[AgentTrend] = []
-    for rule in sorted({*past, *late}):
-        own_past, own_late = past.get(rule, {}), late.get(rule, {})
-        able = sorted(
-            agent
-            for agent in {*own_past} & {*own_late}
-            if min(own_past[agent].calls, own_late[agent].calls) >= policy.min_calls
-        )
+    for rule, own_past, own_late, able in _compared(before, recent, policy):
         for agent in sorted({*own_past, *own_late}):
             totals = own_past.get(agent, NO_FAULTS), own_late.get(agent, NO_FAULTS)
             shares = [share(one.faults, one.calls, level=policy.level) for one in totals]
@@ -67,18 +60,14 @@ def find_team_trends(lines: Sequence[FaultLine], *, policy: CausePolicy = _DEFAU
         policy: what it takes.
     """
     starts = sorted({line.starts for line in lines})
-    later = starts[len(starts) // 2] if len(starts) > 1 else None
-    past = _by_rule(line for line in lines if later is not None and line.starts < later)
-    late = _by_rule(line for line in lines if later is not None and line.starts >= later)
+    if len(starts) < 2:
+        return ()
+    later = starts[len(starts) // 2]
+    past, late = ([line for line in lines if (line.starts >= later) == half] for half in (False, True))
     team = _teams(lines)
     found: list[TeamTrend] = []
-    for rule in sorted({*past, *late}):
-        own_past, own_late = past.get(rule, {}), late.get(rule, {})
-        able = sorted(
-            agent
-            for agent in {*own_past} & {*own_late}
-            if min(own_past[agent].calls, own_late[agent].calls) >= policy.min_calls
-        )
+    small: set[int] = set()
+    for rule, own_past, own_late, able in _compared(past, late, policy):
         for name in sorted({team[agent] for agent in {*own_past, *own_late} if agent in team}):
             totals = [
                 sum((one for agent, one in half.items() if team.get(agent) == name), NO_FAULTS)
@@ -93,9 +82,28 @@ def find_team_trends(lines: Sequence[FaultLine], *, policy: CausePolicy = _DEFAU
                 peers = _windows(others, own_past, own_late).ordinary
                 mine = _as_a_body(_windows(own, own_past, own_late), peers)
                 # How much agents differ in what they change, a team is too small to show: the site does.
-                trend = _measured(trend, contrast(mine, peers, min_clusters=len(mine) + 1), policy)
+                change = contrast(mine, peers, min_clusters=len(mine) + 1)
+                trend = _measured(trend, change, policy)
+                # A team has so many calls that a change may be sure and yet too small to look for its cause.
+                if abs(change.relative(change.beta)) < policy.worthwhile:
+                    small.add(len(found))
             found.append(trend)
-    return tuple(_of_a_size(one, policy) for one in _told(found, policy))
+    return tuple(_told(found, policy, small))
+
+
+_Compared = tuple[str, Mapping[str, FaultTotals], Mapping[str, FaultTotals], list[str]]
+
+
+def _compared(
+    before: Iterable[FaultLine], recent: Iterable[FaultLine], policy: CausePolicy
+) -> Iterator[_Compared]:
+    """By rule: totals of agents in both windows, and who has enough calls in each to be compared."""
+    past, late = _by_rule(before), _by_rule(recent)
+    for rule in sorted({*past, *late}):
+        own_past, own_late = past.get(rule, {}), late.get(rule, {})
+        both = sorted({*own_past} & {*own_late})
+        calls = {agent: min(own_past[agent].calls, own_late[agent].calls) for agent in both}
+        yield rule, own_past, own_late, [agent for agent in both if calls[agent] >= policy.min_calls]
 
 
 def _as_a_body(own: Windows, others: Windows) -> Windows:
@@ -124,24 +132,16 @@ def _measured(trend: Told, change: Contrast, policy: CausePolicy) -> Told:
     )
 
 
-def _told(found: Sequence[Told], policy: CausePolicy) -> Iterator[Told]:
-    """What each comes to for having looked at all of them."""
+def _told(found: Sequence[Told], policy: CausePolicy, small: Container[int] = ()) -> Iterator[Told]:
+    """What each comes to for having looked at all of them; those at the places ``small`` are at most no change."""
     adjusted = holm({number: one.p for number, one in enumerate(found) if one.p is not None})
     for number, one in enumerate(found):
         if one.change is None or number not in adjusted:
             yield one
-        elif adjusted[number] < policy.alarm:
+        elif adjusted[number] < policy.alarm and number not in small:
             yield replace(one, p=adjusted[number], trend=Trend.WORSE if one.change > 0 else Trend.BETTER)
         else:
             yield replace(one, p=adjusted[number])
-
-
-def _of_a_size(one: TeamTrend, policy: CausePolicy) -> TeamTrend:
-    """A team has so many calls that a change may be sure and yet too small to look for its cause."""
-    if one.change is None or one.trend not in (Trend.BETTER, Trend.WORSE):
-        return one
-    without = (one.recent.value or 0.0) - one.change
-    return one if abs(one.change) >= policy.worthwhile * without else replace(one, trend=Trend.NO_CHANGE)
 
 
 def _teams(lines: Iterable[FaultLine]) -> Mapping[str, str]:

@@ -83,9 +83,7 @@ def test_what_happened_to_all_teams_is_no_teams() -> None:
 
 def test_what_changed_for_one_agent_is_not_the_teams() -> None:
     trends = told(half_year({"a10": 0.7}))
-    assert trends["t1"].recent.value == pytest.approx(
-        0.175, abs=0.03
-    )  # the agent alone makes it three in four more
+    assert trends["t1"].recent.value == pytest.approx(0.175, abs=0.03)
     assert trends["t1"].trend in (Trend.NO_CHANGE, Trend.CANNOT_TELL)
 
 
@@ -94,6 +92,15 @@ def test_a_sure_change_that_is_too_small_to_matter() -> None:
     assert trends["t1"].p is not None
     assert trends["t1"].p < 0.05
     assert trends["t1"].trend is Trend.NO_CHANGE
+
+
+def test_a_change_that_is_sure_and_perhaps_too_small_is_not_called_none() -> None:
+    (one,) = [told(half_year({"t1": 0.117}, calls=3000, seed=seed))["t1"] for seed in (1,)]
+    assert (one.p or 1) < 0.05
+    assert one.change is not None
+    assert one.interval is not None
+    assert 0.2 * 0.1 in one.interval  # a change that matters is not excluded
+    assert one.trend is Trend.CANNOT_TELL
 
 
 def test_teams_that_are_too_small_or_too_few() -> None:
