@@ -241,6 +241,16 @@ _UNNEEDED = (
 )
 
 
+_SLOW_TO_LOAD = ("alembic", "pypinyin")
+"""And needed by few commands: by those that find something to migrate, or a phrase to compare by its sound."""
+
+
+def test_commands_start_without_what_takes_long_to_load() -> None:
+    asked = f"import sys, worker.cli; print(sorted(sys.modules.keys() & set({_SLOW_TO_LOAD!r})))"
+    started = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert started.stdout == "[]\n"
+
+
 def test_commands_start_with_the_extra_speech_alone() -> None:
     absent = f"import sys; sys.modules.update(dict.fromkeys({_UNNEEDED!r})); import worker.cli"
     started = subprocess.run([sys.executable, "-c", absent], capture_output=True, text=True, check=False)
